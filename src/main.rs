@@ -1,0 +1,2 @@
+//! The binary: one expression.
+fn main() {}

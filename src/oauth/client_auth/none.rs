@@ -1,0 +1,24 @@
+//! `none`: a public client names itself and proves nothing (RFC 6749 section 2.1); PKCE stands in for the secret.
+
+use super::{AuthType, ClientAuthentication};
+
+/// The method of clients without credentials.
+pub(super) struct None;
+
+impl ClientAuthentication for None {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn about(&self) -> &'static str {
+        "No secret: a public client, protected by PKCE"
+    }
+
+    fn needs_secret(&self) -> bool {
+        false
+    }
+
+    fn placement(&self) -> AuthType {
+        AuthType::RequestBody
+    }
+}

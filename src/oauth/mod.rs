@@ -1,0 +1,11 @@
+//! The protocol: requests are built here, responses are read here.
+//!
+//! No socket, clock, dice, environment or printing: time and random bytes come in as values, messages go out as values.
+
+pub mod attempt;
+pub mod client_auth;
+pub mod endpoint;
+pub mod message;
+pub mod pins;
+pub mod redirect_uri;
+pub mod token;
