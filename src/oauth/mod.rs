@@ -2,10 +2,13 @@
 //!
 //! No socket, clock, dice, environment or printing: time and random bytes come in as values, messages go out as values.
 
+pub mod answer;
 pub mod attempt;
 pub mod client_auth;
 pub mod endpoint;
+pub mod form;
 pub mod message;
 pub mod pins;
 pub mod redirect_uri;
+pub mod request;
 pub mod token;
