@@ -5,6 +5,7 @@
 pub mod attempt;
 pub mod client_auth;
 pub mod endpoint;
+pub mod json;
 pub mod message;
 pub mod pins;
 pub mod redirect_uri;
