@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod client_auth;
 pub mod endpoint;
 pub mod form;
+pub mod grant;
 pub mod json;
 pub mod message;
 pub mod pins;
