@@ -5,8 +5,12 @@
 pub mod attempt;
 pub mod client_auth;
 pub mod endpoint;
+pub mod id_token;
 pub mod json;
+pub mod jwks;
+pub mod jws;
 pub mod message;
+pub mod metadata;
 pub mod pins;
 pub mod redirect_uri;
 pub mod token;
