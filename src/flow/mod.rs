@@ -4,8 +4,10 @@
 //! are facts, and the command line words them.
 
 mod access_token;
+mod account;
 mod budget;
 mod check;
+mod discover;
 mod drive;
 mod login;
 mod logout;
@@ -14,8 +16,9 @@ mod save;
 pub use access_token::{Handed, Need, access_token, peek};
 pub use budget::Budget;
 pub use check::{Finding, Report, check};
+pub use discover::discover;
 pub use drive::drive;
-pub use login::{Confirm, LoggedIn, Login, finish, link, login};
+pub use login::{Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, take_aside};
 pub use logout::{LoggedOut, logout};
 
 use crate::{
@@ -142,6 +145,16 @@ pub enum AnswerKind {
     Later,
     /// Anything else.
     Refused,
+}
+
+/// Fresh random text of `bytes` bytes, in hex.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub fn random_hex(entropy: &dyn Entropy, bytes: usize) -> Result<Secret, NoEntropy> {
+    let mut buffer = zeroize::Zeroizing::new(vec![0; bytes]);
+    entropy.fill(&mut buffer)?;
+    Ok(Secret::new(data_encoding::HEXLOWER.encode(&buffer)))
 }
 
 /// Fresh random text of `bytes` bytes, base64url without padding.

@@ -1,9 +1,9 @@
 //! Saving a record after the server has acted: by every means there is, before anybody complains.
 
-use super::World;
+use super::{FlowError, World, random_hex};
 use crate::{
     ports::{Cached, StoreError},
-    profile::Record,
+    profile::{ProfileName, Record},
 };
 use std::time::Duration;
 
@@ -60,5 +60,31 @@ pub(super) fn cache(world: &World<'_>, record: &Record) {
             world.cache.replace(&record.id, &cached, world.clock.now());
         }
         None => world.cache.forget(&record.id),
+    }
+}
+
+/// The stored record, or an empty one that has not been stored yet.
+pub(super) fn fresh(world: &World<'_>, profile: &ProfileName) -> Result<Record, FlowError> {
+    if let Some(record) = world.store.load(profile)? {
+        return Ok(record);
+    }
+    let id = random_hex(world.entropy, 16)?;
+    let spool_key = random_hex(world.entropy, 32)?;
+    Ok(Record::new(profile.clone(), id.expose().to_owned(), spool_key))
+}
+
+/// Changes the stored record, and again where somebody else was faster.
+pub(super) fn update(world: &World<'_>, profile: &ProfileName, mut change: impl FnMut(&mut Record)) -> Result<Record, FlowError> {
+    let mut tries = 0;
+    loop {
+        let mut record = fresh(world, profile)?;
+        change(&mut record);
+        record.generation += 1;
+        tries += 1;
+        match world.store.save(&record) {
+            Ok(()) => return Ok(record),
+            Err(StoreError::Conflict) if tries < 5 => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
     }
 }

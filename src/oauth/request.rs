@@ -5,7 +5,7 @@ use super::{
     endpoint::Endpoint,
     form::Form,
     message::Request,
-    pins::{Pins, Verify},
+    pins::Pins,
     redirect_uri::RedirectUri,
 };
 use crate::secret::Secret;
@@ -147,17 +147,6 @@ impl Client<'_> {
         self.pins.client_auth.authenticate(&self.pins.client_id, self.secret, &mut form);
         form.post(endpoint)
     }
-}
-
-/// A GET with an access token to an endpoint that the pins name (RFC 6750 section 2.1).
-pub fn bearer(endpoint: &Endpoint, access_token: &Secret) -> Request {
-    let value = Secret::new(format!("Bearer {}", access_token.expose()));
-    Request::get(endpoint.url().clone()).with_secret_header(header::AUTHORIZATION, value.expose())
-}
-
-/// The call that names the account of a token.
-pub fn verify(verify: &Verify, access_token: &Secret) -> Request {
-    bearer(&verify.url, access_token)
 }
 
 #[cfg(test)]

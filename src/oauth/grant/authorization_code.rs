@@ -85,4 +85,11 @@ impl Grant for AuthorizationCode {
             _ => Err(ProtocolError::OutOfStep),
         }
     }
+
+    fn issuer(&self) -> Option<String> {
+        match self.attempt.lock().unwrap_or_else(PoisonError::into_inner).ending() {
+            Some(Ending::Code { issuer, .. }) => issuer.clone(),
+            _ => None,
+        }
+    }
 }

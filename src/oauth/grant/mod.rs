@@ -130,6 +130,11 @@ pub trait Grant {
     /// # Errors
     /// [`ProtocolError`]: the grant is over.
     fn advance(&mut self, event: Event) -> Result<Step, ProtocolError>;
+
+    /// The issuer that the redirect named, where none was known before; to be pinned.
+    fn issuer(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Everything that a grant which asks a person is made from.
