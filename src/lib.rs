@@ -4,4 +4,5 @@ pub mod oauth;
 pub mod ports;
 pub mod profile;
 pub mod secret;
+pub mod store;
 pub mod text;
