@@ -5,4 +5,5 @@ pub mod output;
 pub mod ports;
 pub mod profile;
 pub mod secret;
+pub mod store;
 pub mod text;
