@@ -13,7 +13,7 @@ use crate::{
     oauth::{
         answer::{Class, Save, Verdict},
         grant::{ProtocolError, Refresh},
-        id_token,
+        id_token::Claims,
         pins::Rotation,
         request::Client,
         token::TokenSet,
@@ -230,8 +230,8 @@ impl<'a> Refreshing<'a> {
 
     /// Save first, complain after.
     fn keep(mut self, tokens: TokenSet, mut warnings: Vec<String>) -> Result<Handed, FlowError> {
-        if let Err(reason) = id_token::continues(tokens.id_token.as_ref(), self.current.tokens.id_token.as_ref()) {
-            let verdict = suspect_verdict(tokens, &self.refresh_token, format!("the ID token of the answer was refused: {reason}"));
+        if let Err(reason) = same_person(tokens.id_token.as_ref(), self.current.tokens.id_token.as_ref()) {
+            let verdict = suspect_verdict(tokens, &self.refresh_token, reason);
             return self.refused(verdict);
         }
         let before = self.current.clone();
@@ -256,7 +256,9 @@ impl<'a> Refreshing<'a> {
                 false
             }
             Saved::Spooled(refusal) => {
-                warnings.push(format!("the store did not take the new grant ({refusal}); it is kept, sealed, and goes into the store with the next call"));
+                warnings.push(format!(
+                    "the store did not take the new grant ({refusal}); it is kept, sealed, and goes into the store with the next call"
+                ));
                 false
             }
             Saved::Nowhere(refusal) => {
@@ -373,6 +375,14 @@ impl<'a> Refreshing<'a> {
             verdict.reason = format!("{}; a refresh was interrupted {ago} s ago and its answer never arrived", verdict.reason);
         }
     }
+}
+
+/// An ID token of a refresh is about the person of the first one (OpenID Connect Core section 12.2).
+fn same_person(new: Option<&Secret>, first: Option<&Secret>) -> Result<(), String> {
+    let (Some(new), Some(first)) = (new, first) else { return Ok(()) };
+    let Some(first) = Claims::recall(first) else { return Ok(()) };
+    let new = Claims::recall(new).ok_or("it cannot be read")?;
+    new.continues(&first).map_err(|fault| fault.to_string())
 }
 
 fn suspect_verdict(tokens: TokenSet, spent: &Secret, reason: String) -> Verdict {

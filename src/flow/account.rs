@@ -46,16 +46,18 @@ pub(super) fn call_with_token(world: &World<'_>, endpoint: &Endpoint, token: &Se
 pub(super) fn by_verify_call(world: &World<'_>, registration: &Registration, tokens: &TokenSet) -> Result<Option<Account>, FlowError> {
     let Some(verify) = &registration.pins.verify else { return Ok(None) };
     let response = call_with_token(world, &verify.url, &tokens.access_token)?;
-    let identity = Identity::read(verify, &response.body).map_err(|fault| {
-        FlowError::Answered(format!("{} names no account: {fault}", verify.url.authority()), AnswerKind::Refused)
-    })?;
+    let identity = Identity::read(verify, &response.body)
+        .map_err(|fault| FlowError::Answered(format!("{} names no account: {fault}", verify.url.authority()), AnswerKind::Refused))?;
     let Identity { id, label, noun, facts } = identity;
     Ok(Some(Account { id, label, noun, facts, verified: true }))
 }
 
 /// The account that a verified ID token names; `None` where the answer carries none.
 pub(super) fn by_id_token(
-    world: &World<'_>, registration: &Registration, tokens: &TokenSet, nonce: Option<&Secret>,
+    world: &World<'_>,
+    registration: &Registration,
+    tokens: &TokenSet,
+    nonce: Option<&Secret>,
 ) -> Result<Option<Account>, FlowError> {
     let pins = &registration.pins;
     let (Some(token), Some(nonce)) = (&tokens.id_token, nonce) else { return Ok(None) };

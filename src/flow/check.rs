@@ -60,12 +60,15 @@ fn ask(world: &World<'_>, registration: &Registration, record: &Record) -> Resul
         return Ok(("userinfo", endpoint.authority(), Some(account)));
     }
     let client = Client { pins, secret: registration.client_secret.as_ref() };
-    let request = client.introspection(token, "access_token").ok_or(FlowError::NoEndpoint("verify call, userinfo or introspection endpoint"))?;
+    let request =
+        client.introspection(token, "access_token").ok_or(FlowError::NoEndpoint("verify call, userinfo or introspection endpoint"))?;
     let host = pins.introspection_endpoint.as_ref().map(crate::oauth::endpoint::Endpoint::authority).unwrap_or_default();
     let response = call(world, &request)?;
     match response.status.as_u16() {
         200..=299 => {}
-        403 | 404 | 429 | 500.. => return Err(FlowError::Answered(format!("{host} answered {}", response.status.as_u16()), AnswerKind::Later)),
+        403 | 404 | 429 | 500.. => {
+            return Err(FlowError::Answered(format!("{host} answered {}", response.status.as_u16()), AnswerKind::Later));
+        }
         status => return Err(FlowError::Answered(format!("{host} answered {status}"), AnswerKind::Refused)),
     }
     let said = Introspection::read(&response.body).map_err(|fault| FlowError::Answered(fault.to_string(), AnswerKind::Refused))?;
@@ -92,6 +95,9 @@ fn findings(record: &Record, registration: &Registration) -> Vec<Finding> {
     add(life.is_some_and(|life| life > day), "the access token lives longer than a day");
     add(current.rotation == Rotation::None, "the refresh token is not rotated: whoever copies it can use it until it is revoked");
     add(pins.revocation_endpoint.is_none(), "no revocation endpoint is known: a lost token cannot be called back from here");
-    add(registration.client_secret.is_none() && current.rotation == Rotation::None, "a public client without rotation (RFC 9700 section 2.2.2)");
+    add(
+        registration.client_secret.is_none() && current.rotation == Rotation::None,
+        "a public client without rotation (RFC 9700 section 2.2.2)",
+    );
     findings
 }

@@ -15,7 +15,11 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// [`FlowError`]: the protocol said no, or nobody came back.
 pub fn drive(
-    grant: &mut dyn Grant, world: &World<'_>, mut tries: Tries, patience: Instant, show: &dyn Fn(&Prompt),
+    grant: &mut dyn Grant,
+    world: &World<'_>,
+    mut tries: Tries,
+    patience: Instant,
+    show: &dyn Fn(&Prompt),
 ) -> Result<(TokenSet, Vec<String>), FlowError> {
     let mut event = Event::Begin;
     loop {

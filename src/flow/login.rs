@@ -114,7 +114,7 @@ pub fn link(world: &World<'_>, login: &Login<'_>) -> Result<Url, FlowError> {
     };
     let _guard = lock(world, &login.profile);
     update(world, &login.profile, |record| {
-        record.pending = Some(Pending { registration: login.registration.clone(), attempt: Some(attempt), granted: None });
+        record.pending = Some(Pending { registration: login.registration.clone(), attempt: Some(attempt.clone()), granted: None });
     })?;
     Ok(url)
 }
@@ -188,7 +188,12 @@ fn run(world: &World<'_>, login: &Login<'_>, attempt: PendingAttempt) -> Result<
 
 /// Save first, ask afterwards.
 fn settle(
-    world: &World<'_>, login: &Login<'_>, registration: Registration, attempt: &PendingAttempt, tokens: TokenSet, mut warnings: Vec<String>,
+    world: &World<'_>,
+    login: &Login<'_>,
+    registration: Registration,
+    attempt: &PendingAttempt,
+    tokens: TokenSet,
+    mut warnings: Vec<String>,
 ) -> Result<LoggedIn, FlowError> {
     let _guard = lock(world, &login.profile);
     compare_scopes(&attempt.scopes, &tokens, &mut warnings);
@@ -202,7 +207,8 @@ fn settle(
         tokens,
     };
     keep_aside(world, &login.profile, &registration, &current, &mut warnings)?;
-    let by_token = by_id_token(world, &registration, &current.tokens, attempt.nonce.as_ref()).inspect_err(|_| forget_aside(world, login))?;
+    let by_token =
+        by_id_token(world, &registration, &current.tokens, attempt.nonce.as_ref()).inspect_err(|_| forget_aside(world, login))?;
     current.account = match by_verify_call(world, &registration, &current.tokens) {
         Ok(account) => account.or(by_token),
         Err(refusal) => {
@@ -215,10 +221,14 @@ fn settle(
 }
 
 fn keep_aside(
-    world: &World<'_>, profile: &ProfileName, registration: &Registration, current: &Current, warnings: &mut Vec<String>,
+    world: &World<'_>,
+    profile: &ProfileName,
+    registration: &Registration,
+    current: &Current,
+    warnings: &mut Vec<String>,
 ) -> Result<(), FlowError> {
     let pending = Pending { registration: registration.clone(), attempt: None, granted: Some(current.clone()) };
-    match update(world, profile, |record| record.pending = Some(pending)) {
+    match update(world, profile, |record| record.pending = Some(pending.clone())) {
         Ok(_) => Ok(()),
         Err(FlowError::Store(refusal)) => {
             warnings.push(format!("the store did not take the grant at once: {refusal}"));
@@ -255,7 +265,11 @@ fn named(account: &Account) -> String {
 
 /// The new grant takes its place.
 fn promote(
-    world: &World<'_>, profile: &ProfileName, registration: Registration, current: Current, mut warnings: Vec<String>,
+    world: &World<'_>,
+    profile: &ProfileName,
+    registration: Registration,
+    current: Current,
+    mut warnings: Vec<String>,
 ) -> Result<LoggedIn, FlowError> {
     let mut record = save::fresh(world, profile)?;
     loop {
@@ -270,7 +284,9 @@ fn promote(
                 false
             }
             Saved::Spooled(refusal) => {
-                warnings.push(format!("the store did not take the grant ({refusal}); it is kept, sealed, and goes into the store with the next call"));
+                warnings.push(format!(
+                    "the store did not take the grant ({refusal}); it is kept, sealed, and goes into the store with the next call"
+                ));
                 false
             }
             Saved::Nowhere(refusal) => return Err(FlowError::Store(refusal)),

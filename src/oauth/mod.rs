@@ -2,8 +2,8 @@
 //!
 //! No socket, clock, dice, environment or printing: time and random bytes come in as values, messages go out as values.
 
-pub mod answer;
 pub mod account;
+pub mod answer;
 pub mod attempt;
 pub mod bearer;
 pub mod client_auth;

@@ -1,13 +1,6 @@
 //! Requests that carry a secret or an access token, built from the grant's pins and from nothing else.
 
-use super::{
-    client_auth::basic_header,
-    endpoint::Endpoint,
-    form::Form,
-    message::Request,
-    pins::Pins,
-    redirect_uri::RedirectUri,
-};
+use super::{client_auth::basic_header, endpoint::Endpoint, form::Form, message::Request, pins::Pins, redirect_uri::RedirectUri};
 use crate::secret::Secret;
 use http::header;
 use std::collections::BTreeMap;

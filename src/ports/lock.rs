@@ -13,7 +13,11 @@ pub trait Lock {
     /// # Errors
     /// [`LockError::Busy`] at the deadline; the other kinds where the lock's folder cannot be used.
     fn acquire(
-        &self, identity: &str, profile: &ProfileName, deadline: Instant, satisfied: &mut dyn FnMut() -> bool,
+        &self,
+        identity: &str,
+        profile: &ProfileName,
+        deadline: Instant,
+        satisfied: &mut dyn FnMut() -> bool,
     ) -> Result<Acquired, LockError>;
 }
 

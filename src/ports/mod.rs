@@ -6,10 +6,6 @@ mod spool;
 
 pub use cache::{AccessTokenCache, Cached};
 pub use lock::{Acquired, Guard, Holder, Interrupts, Lock, LockError};
-pub mod cache;
-pub mod spool;
-
-pub use cache::{AccessTokenCache, Cached};
 pub use spool::Spool;
 
 use crate::{
