@@ -19,3 +19,6 @@ pub mod redirect_uri;
 pub mod revocation;
 pub mod token;
 pub mod userinfo;
+
+#[cfg(test)]
+mod test_keys;
