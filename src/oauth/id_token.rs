@@ -224,3 +224,163 @@ fn seconds(value: &Value) -> Option<i64> {
     let whole = |float: f64| (0.0..=LAST_SECOND as f64).contains(&float).then_some(float as i64);
     number.as_i64().or_else(|| number.as_f64().and_then(whole)).filter(|seconds| (0..=LAST_SECOND).contains(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::test_keys::{Signer, set};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const NOW: i64 = 1_700_000_000;
+
+    /// What comes of an ID token that differs from a good one in these claims; `null` takes a claim away.
+    fn read_with(changes: Value) -> Result<Claims, IdTokenFault> {
+        let signer = Signer::new("ES256");
+        let mut claims = json!({"iss": "https://as.example", "sub": "ines", "aud": "cid", "nonce": "n-1", "iat": NOW, "exp": NOW + 300});
+        for (name, value) in changes.as_object().expect("an object") {
+            let members = claims.as_object_mut().expect("an object");
+            if value.is_null() {
+                members.remove(name)
+            } else {
+                members.insert(name.clone(), value.clone())
+            };
+        }
+        let token = Secret::new(signer.sign(&json!({}), &claims));
+        let keys = JwkSet::read(&set(&[signer.jwk(None)])).expect("a set");
+        let (nonce, access_token, code) = (Secret::new("n-1"), Secret::new("token"), Secret::new("code"));
+        let expected = Expected {
+            issuer: "https://as.example",
+            client_id: "cid",
+            nonce: Some(&nonce),
+            algorithms: &["ES256".to_owned()],
+            access_token: Some(&access_token),
+            code: Some(&code),
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs()),
+        };
+        read(&token, &keys, &expected)
+    }
+
+    fn refused(cases: &[(Value, IdTokenFault)]) {
+        for (changes, fault) in cases {
+            assert_eq!(read_with(changes.clone()).map(|claims| claims.sub), Err(*fault), "{changes}");
+        }
+    }
+
+    #[test]
+    fn a_good_id_token_says_who_consented() {
+        let claims = read_with(json!({"name": "Ines"})).expect("claims");
+
+        assert_eq!((claims.sub.as_str(), claims.text("name")), ("ines", Some("Ines")));
+    }
+
+    #[test]
+    fn i_01_and_i_02_issuer_and_audience_are_ours() {
+        refused(&[
+            (json!({"iss": "https://as.example/"}), IdTokenFault::Mismatch("iss")),
+            (json!({"iss": null}), IdTokenFault::Claim("iss")),
+            (json!({"aud": "other"}), IdTokenFault::Mismatch("aud")),
+            (json!({"aud": null}), IdTokenFault::Claim("aud")),
+            (json!({"aud": []}), IdTokenFault::Claim("aud")),
+            (json!({"aud": ["cid", 7]}), IdTokenFault::Claim("aud")),
+            (json!({"aud": ["cid", "x"]}), IdTokenFault::Claim("azp")),
+            (json!({"aud": ["cid", "x"], "azp": "x"}), IdTokenFault::Mismatch("azp")),
+            (json!({"azp": "x"}), IdTokenFault::Mismatch("azp")),
+        ]);
+        assert!(read_with(json!({"aud": ["cid", "x"], "azp": "cid"})).is_ok());
+        assert!(read_with(json!({"aud": ["cid"]})).is_ok());
+    }
+
+    #[test]
+    fn i_05_the_nonce_is_the_one_that_was_sent() {
+        refused(&[
+            (json!({"nonce": "n-2"}), IdTokenFault::Mismatch("nonce")),
+            (json!({"nonce": null}), IdTokenFault::Claim("nonce")),
+            (json!({"nonce": 1}), IdTokenFault::Claim("nonce")),
+        ]);
+    }
+
+    #[test]
+    fn i_06_times_are_numbers_and_near() {
+        refused(&[
+            (json!({"exp": NOW - 61}), IdTokenFault::Time("exp")),
+            (json!({"exp": null}), IdTokenFault::Claim("exp")),
+            (json!({"exp": "1700000300"}), IdTokenFault::Claim("exp")),
+            (json!({"exp": f64::MAX}), IdTokenFault::Claim("exp")),
+            (json!({"exp": u64::MAX}), IdTokenFault::Claim("exp")),
+            (json!({"exp": -1}), IdTokenFault::Claim("exp")),
+            (json!({"iat": null}), IdTokenFault::Claim("iat")),
+            (json!({"iat": [NOW]}), IdTokenFault::Claim("iat")),
+            (json!({"iat": NOW + 3600}), IdTokenFault::Time("iat")),
+            (json!({"iat": NOW - 8 * 86_400}), IdTokenFault::Time("iat")),
+            (json!({"nbf": NOW + 3600}), IdTokenFault::Time("nbf")),
+        ]);
+        for good in [json!({"exp": NOW - 59}), json!({"iat": NOW + 59}), json!({"iat": NOW - 86_000}), json!({"exp": 1_700_000_300.9})] {
+            assert!(read_with(good.clone()).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn i_07_a_subject_is_255_ascii_characters_at_most() {
+        for sub in [Value::Null, json!(""), json!("x".repeat(256)), json!("é"), json!(7), json!("a\nb")] {
+            refused(&[(json!({ "sub": sub }), IdTokenFault::Claim("sub"))]);
+        }
+        assert!(read_with(json!({"sub": "x".repeat(255)})).is_ok());
+    }
+
+    #[test]
+    fn i_08_hashes_of_token_and_code_match_where_they_are_given() {
+        let hash = |text: &str| digest(&ring::digest::SHA256, text.as_bytes());
+        let half = |text: &str| BASE64URL_NOPAD.encode(hash(text).as_ref().get(..16).expect("32 bytes"));
+
+        assert!(read_with(json!({"at_hash": half("token"), "c_hash": half("code")})).is_ok());
+        refused(&[
+            (json!({"at_hash": half("tokeN")}), IdTokenFault::Mismatch("at_hash")),
+            (json!({"c_hash": half("token")}), IdTokenFault::Mismatch("c_hash")),
+            (json!({"at_hash": 7}), IdTokenFault::Claim("at_hash")),
+        ]);
+    }
+
+    #[test]
+    fn i_08_the_example_of_the_specification_holds() {
+        let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        let algorithm = crate::oauth::jws::ALGORITHMS.iter().find(|known| known.name == "RS256").expect("an algorithm");
+
+        assert_eq!(half_hash(access_token, algorithm), "77QmUPtjPfzWtF2AnpK9RQ", "OpenID Connect Core appendix A.3");
+    }
+
+    #[test]
+    fn i_10_a_refresh_keeps_person_issuer_and_client() {
+        let first = read_with(json!({"auth_time": NOW})).expect("claims");
+        let with = |changes: Value| read_with(changes).expect("claims").continues(&first);
+
+        assert_eq!(with(json!({"auth_time": NOW})), Ok(()));
+        assert_eq!(with(json!({"nonce": "n-1"})), Ok(()));
+        assert_eq!(with(json!({"sub": "otto"})), Err(IdTokenFault::Changed("sub")));
+        assert_eq!(with(json!({"aud": ["cid", "x"], "azp": "cid"})), Err(IdTokenFault::Changed("aud")));
+        assert_eq!(with(json!({"azp": "cid"})), Err(IdTokenFault::Changed("azp")));
+        assert_eq!(with(json!({"auth_time": NOW - 1})), Err(IdTokenFault::Changed("auth_time")));
+        let other = Claims { iss: "https://other.example".into(), ..first.clone() };
+        assert_eq!(other.continues(&first), Err(IdTokenFault::Changed("iss")));
+    }
+
+    #[test]
+    fn claims_are_recalled_from_a_token_that_is_over() {
+        let token = Signer::new("EdDSA").sign(&json!({}), &json!({"iss": "i", "sub": "s", "aud": ["a"], "exp": 1}));
+
+        assert_eq!(Claims::recall(&Secret::new(token)).map(|claims| claims.sub), Some("s".to_owned()));
+        assert_eq!(Claims::recall(&Secret::new("opaque")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_alive_and_ours(exp in any::<i64>(), iat in any::<f64>(), iss in "https://as\\.example/?") {
+            if read_with(json!({"exp": exp, "iss": iss})).is_ok() {
+                prop_assert!(exp > NOW - LEEWAY && iss == "https://as.example");
+            }
+            if read_with(json!({"iat": iat})).is_ok() {
+                prop_assert!((iat - NOW as f64).abs() <= MAX_AGE as f64);
+            }
+        }
+    }
+}

@@ -147,3 +147,104 @@ fn ec(curve: &'static str, length: usize, x: &[u8], y: &[u8]) -> Option<Material
     // An uncompressed point (SEC 1 section 2.3.3): the form that ring takes.
     Some(Material::Ec { curve, point: [&[4], x, y].concat() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::{
+        jws::ALGORITHMS,
+        test_keys::{Signer, b64, set},
+    };
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn select(keys: &[Value], algorithm: &str, kid: Option<&str>) -> Result<String, NoKey> {
+        let set = JwkSet::read(&set(keys)).expect("a set");
+        let algorithm = ALGORITHMS.iter().find(|known| known.name == algorithm).expect("an algorithm");
+        set.select(algorithm, kid).map(|key| key.kid.clone().unwrap_or_default())
+    }
+
+    fn with(mut key: Value, member: &str, value: impl Into<Value>) -> Value {
+        key.as_object_mut().expect("an object").insert(member.to_owned(), value.into());
+        key
+    }
+
+    #[test]
+    fn i_04_exactly_one_key_has_to_fit() {
+        let (ec, rsa) = (Signer::new("ES256"), Signer::new("RS256"));
+        let both = [ec.jwk(Some("e")), rsa.jwk(Some("r"))];
+
+        assert_eq!(select(&both, "ES256", Some("e")), Ok("e".into()));
+        assert_eq!(select(&both, "ES256", None), Ok("e".into()));
+        assert_eq!(select(&both, "RS512", None), Ok("r".into()));
+        assert_eq!(select(&both, "ES256", Some("r")), Err(NoKey::Unfit));
+        assert_eq!(select(&both, "ES256", Some("x")), Err(NoKey::Unknown));
+        assert_eq!(select(&both, "EdDSA", None), Err(NoKey::Unfit));
+        assert_eq!(select(&[ec.jwk(Some("a")), ec.jwk(Some("b"))], "ES256", None), Err(NoKey::Ambiguous));
+        assert_eq!(select(&[ec.jwk(Some("a")), ec.jwk(Some("a"))], "ES256", Some("a")), Err(NoKey::Ambiguous));
+        assert_eq!(select(&[ec.jwk(Some("a")), rsa.jwk(Some("a"))], "RS256", Some("a")), Ok("a".into()));
+        assert_eq!(select(&[ec.jwk(None)], "ES256", Some("a")), Err(NoKey::Unknown));
+    }
+
+    #[test]
+    fn i_04_keys_that_cannot_be_used_are_skipped() {
+        let good = Signer::new("ES256").jwk(Some("good"));
+        let strangers = [
+            json!({"kty": "XX"}),
+            json!(7),
+            json!({"kty": "oct", "k": "AAAA"}),
+            json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}),
+            json!({"kty": "EC", "crv": "secp256k1", "x": "AAAA", "y": "AAAA"}),
+            with(good.clone(), "x", "=not base64="),
+            with(good.clone(), "use", "enc"),
+            with(good.clone(), "use", 7),
+            with(good.clone(), "key_ops", json!(["sign"])),
+            with(good.clone(), "alg", "ES384"),
+        ];
+        for stranger in strangers {
+            assert_eq!(select(&[stranger.clone(), good.clone()], "ES256", None), Ok("good".into()), "{stranger}");
+            assert!(select(&[stranger], "ES256", None).is_err());
+        }
+    }
+
+    #[test]
+    fn i_11_rsa_keys_are_of_2048_to_8192_bits() {
+        let key = |bytes: usize, first: u8| {
+            let mut n = vec![0xFF; bytes];
+            n.iter_mut().take(1).for_each(|byte| *byte = first);
+            json!({"kty": "RSA", "n": b64(&n), "e": "AQAB"})
+        };
+        for (key, outcome) in [
+            (key(128, 0xFF), Err(NoKey::Unfit)),
+            (key(256, 0x7F), Err(NoKey::Unfit)),
+            (key(256, 0x80), Ok(String::new())),
+            (key(257, 0), Ok(String::new())),
+            (key(1024, 0xFF), Ok(String::new())),
+            (key(1025, 1), Err(NoKey::Unfit)),
+            (key(2048, 0xFF), Err(NoKey::Unfit)),
+            (key(0, 0), Err(NoKey::Unfit)),
+        ] {
+            assert_eq!(select(&[key], "RS256", None), outcome);
+        }
+    }
+
+    #[test]
+    fn a_set_is_an_object_with_a_list() {
+        for body in ["{}", "[]", r#"{"keys":{}}"#, r#"{"keys":null}"#] {
+            assert_eq!(JwkSet::read(body.as_bytes()).err(), Some(JwksFault::NotASet), "{body}");
+        }
+        assert!(matches!(JwkSet::read(br#"{"keys":[],"keys":[]}"#), Err(JwksFault::Json(JsonFault::Duplicate))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_brings_the_reader_down(kty in "RSA|EC|OKP", crv in "P-256|Ed25519|P-384", text in "[A-Za-z0-9_-]{0,90}") {
+            let key = json!({"kty": kty, "crv": crv, "n": text, "e": text, "x": text, "y": text});
+            let keys = JwkSet::read(&set(&[key])).expect("a set");
+            for algorithm in ALGORITHMS {
+                let outcome = keys.select(algorithm, None).map(|key| key.verifies(algorithm, b"x", b"y"));
+                prop_assert!(!matches!(outcome, Ok(true)));
+            }
+        }
+    }
+}

@@ -191,3 +191,122 @@ pub fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
     is_object(header)?;
     is_object(payload).filter(|_| parts.next().is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::test_keys::{Signer, b64, set};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn verify(token: &str, keys: &[Value], allowed: &[&str]) -> Result<Vec<u8>, JwsFault> {
+        let keys = JwkSet::read(&set(keys)).expect("a set");
+        let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        Jws::read(token)?.verify(&keys, &allowed).map(|(payload, _)| payload.to_vec())
+    }
+
+    #[test]
+    fn z_08_the_vectors_of_the_rfcs_hold() {
+        let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let ec = json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+        let es256 = format!(
+            "eyJhbGciOiJFUzI1NiJ9.{payload}.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+        );
+        let okp = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+        let eddsa = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+
+        assert!(verify(&es256, &[ec], &["ES256"]).is_ok(), "RFC 7515 appendix A.3");
+        assert_eq!(verify(eddsa, &[okp], &["EdDSA"]), Ok(b"Example of Ed25519 signing".to_vec()), "RFC 8037 appendix A.4");
+    }
+
+    #[test]
+    fn every_algorithm_of_the_table_verifies_and_no_other_key_or_byte_does() {
+        for algorithm in ALGORITHMS {
+            let (signer, other) = (Signer::new(algorithm.name), Signer::new(if algorithm.name == "ES256" { "ES256" } else { "EdDSA" }));
+            let token = signer.sign(&json!({}), &json!({"sub": "a"}));
+            let (head, signature) = token.rsplit_once('.').expect("a signature");
+            let (header, _) = head.split_once('.').expect("a header");
+            let swapped = format!("{header}.{}.{signature}", b64(br#"{"sub":"b"}"#));
+
+            assert_eq!(verify(&token, &[signer.jwk(None)], &[algorithm.name]), Ok(br#"{"sub":"a"}"#.to_vec()), "{}", algorithm.name);
+            assert_eq!(verify(&swapped, &[signer.jwk(None)], &[algorithm.name]), Err(JwsFault::Signature), "{}", algorithm.name);
+            assert!(verify(&token, &[other.jwk(None)], &[algorithm.name]).is_err(), "{}", algorithm.name);
+            assert_eq!(verify(&token, &[signer.jwk(None)], &["RS1"]), Err(JwsFault::Algorithm));
+        }
+    }
+
+    #[test]
+    fn i_03_none_and_shared_keys_are_never_algorithms() {
+        let rsa = Signer::new("RS256");
+        for name in ["none", "nOnE", "HS256", "HS512", "", "RS1"] {
+            let head = format!("{}.{}", b64(json!({ "alg": name }).to_string().as_bytes()), b64(b"{}"));
+            let key = rsa.jwk(None).to_string();
+            let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_bytes()), head.as_bytes());
+            for signature in [String::new(), b64(mac.as_ref())] {
+                // Even where somebody pinned the name.
+                assert_eq!(verify(&format!("{head}.{signature}"), &[rsa.jwk(None)], &[name]), Err(JwsFault::Algorithm), "{name}");
+            }
+        }
+        assert_eq!(pinned(Some(&["none".into(), "HS256".into(), "ES256".into()])), ["ES256"]);
+        assert_eq!(pinned(None), ["RS256"]);
+    }
+
+    #[test]
+    fn i_04_keys_that_a_header_brings_along_are_not_looked_at() {
+        let (issuer, thief) = (Signer::new("ES256"), Signer::new("ES256"));
+        let header = json!({"jwk": thief.jwk(None), "jku": "http://evil.example/keys", "x5u": "http://evil.example/cert"});
+
+        assert_eq!(verify(&thief.sign(&header, &json!({})), &[issuer.jwk(None)], &["ES256"]), Err(JwsFault::Signature));
+        assert!(verify(&issuer.sign(&header, &json!({})), &[issuer.jwk(None)], &["ES256"]).is_ok());
+    }
+
+    #[test]
+    fn i_11_what_is_encrypted_compressed_too_long_or_demanding_is_refused() {
+        let signer = Signer::new("EdDSA");
+        let token = |header: Value| signer.sign(&header, &json!({}));
+        let bomb =
+            format!("{}.{}", token(json!({"alg": "PBES2-HS256+A128KW", "p2c": 2_147_483_647, "enc": "A128GCM", "zip": "DEF"})), "e.e");
+        for (token, fault) in [
+            (token(json!({"zip": "DEF"})), JwsFault::Encrypted),
+            (bomb, JwsFault::Encrypted),
+            (signer.sign(&json!({}), &json!({"x": "x".repeat(MAX_LENGTH)})), JwsFault::TooLong),
+            (token(json!({"crit": ["b64"], "b64": false})), JwsFault::Critical),
+            (token(json!({"typ": "AT+jwt"})), JwsFault::OtherKind),
+            (token(json!({"kid": 7})), JwsFault::Malformed),
+            (token(json!({"alg": null})), JwsFault::Malformed),
+        ] {
+            assert_eq!(verify(&token, &[signer.jwk(None)], &["EdDSA"]), Err(fault), "{token}");
+        }
+    }
+
+    #[test]
+    fn z_08_base64url_has_one_spelling() {
+        let token = Signer::new("EdDSA").sign(&json!({}), &json!({}));
+        let (head, signature) = token.rsplit_once('.').expect("a signature");
+        let last = signature.get(..signature.len() - 1).expect("a signature");
+        for spelling in
+            [format!("{head}.{signature}=="), format!("{head}.{last}_"), format!("{head}. {signature}"), format!("{head}.{signature}.")]
+        {
+            assert_eq!(Jws::read(&spelling).err(), Some(JwsFault::Malformed), "{spelling}");
+        }
+        assert!(Jws::read(&token.replace('.', "")).is_err());
+    }
+
+    #[test]
+    fn claims_of_a_foreign_token_are_only_looked_at() {
+        let token = Signer::new("EdDSA").sign(&json!({"typ": "at+jwt"}), &json!({"scope": "a"}));
+
+        assert_eq!(unverified_claims(&token).and_then(|claims| claims.get("scope").cloned()), Some(json!("a")));
+        for opaque in ["0123456789abcdef", "a.b.c", "", "..", &format!("{token}.x"), &format!("{}.W10.x", b64(b"{}"))] {
+            assert_eq!(unverified_claims(opaque), None, "{opaque}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_brings_the_reader_down(token in "[A-Za-z0-9_.=-]{0,60}|.{0,40}") {
+            let _ = verify(&token, &[], &["RS256"]);
+            let _ = unverified_claims(&token);
+        }
+    }
+}

@@ -23,3 +23,6 @@ pub mod request;
 pub mod revocation;
 pub mod token;
 pub mod userinfo;
+
+#[cfg(test)]
+mod test_keys;
