@@ -4,5 +4,6 @@ pub mod http;
 pub mod oauth;
 pub mod ports;
 pub mod profile;
+pub mod redirect;
 pub mod secret;
 pub mod text;

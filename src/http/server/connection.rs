@@ -51,15 +51,15 @@ pub(super) async fn attend<S: Service>(mut stream: TcpStream, service: Arc<S>, l
         Asked::Refusal(_) => BLANK.to_vec(),
     };
     let tally = Tally::default();
-    let mut whole = visit.reply(&mut stream, bytes, asked, &tally).await;
+    let mut in_time = visit.reply(&mut stream, bytes, asked, &tally).await;
     if tally.is_cut() {
         let _ = stream.set_zero_linger();
         return;
     }
     if !tally.has_begun() {
-        whole = visit.reply(&mut stream, BLANK.to_vec(), Asked::Refusal(Refusal::BadRequest), &Tally::default()).await;
+        in_time = visit.reply(&mut stream, BLANK.to_vec(), Asked::Refusal(Refusal::BadRequest), &Tally::default()).await;
     }
-    if whole && stream.shutdown().await.is_ok() && seat.lingers() {
+    if in_time && stream.shutdown().await.is_ok() && seat.lingers() {
         let _ = timeout(LINGER, drain(&mut stream)).await;
     }
 }
@@ -85,7 +85,7 @@ struct Visit<'v, S> {
 }
 
 impl<S: Service> Visit<'_, S> {
-    /// Lets the library read `bytes` and what follows, and write the answer. Returns whether it was written to its end.
+    /// Lets the library read `bytes` and what follows, and write the answer. Returns whether that ended in time.
     async fn reply(&self, stream: &mut TcpStream, bytes: Vec<u8>, asked: Asked, tally: &Tally) -> bool {
         let wire = Wire { stream, read: bytes.into(), tally };
         let answer = service_fn(|request| reply::answer(Arc::clone(&self.service), self.limits, self.seat, tally, asked, request));
@@ -94,10 +94,12 @@ impl<S: Service> Visit<'_, S> {
         builder.max_headers(self.limits.headers);
         let mut conversation = pin!(builder.serve_connection(TokioIo::new(wire), answer));
         match timeout_at(self.deadline, conversation.as_mut()).await {
-            Err(_) if tally.is_unending() => conversation.await.is_ok(),
-            Err(_) => false,
-            Ok(ended) => ended.is_ok(),
+            Err(_) if !tally.is_unending() => return false,
+            Err(_) => drop(conversation.await),
+            // How it ended shows in the tally; the library's words would help nobody.
+            Ok(_) => {}
         }
+        true
     }
 }
 
