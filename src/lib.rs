@@ -1,6 +1,8 @@
 //! tokenstrap gets an OAuth token once, keeps it safe, and hands out a valid one for ever after.
 
+pub mod http;
 pub mod oauth;
+pub mod platform;
 pub mod ports;
 pub mod profile;
 pub mod secret;

@@ -1,5 +1,7 @@
 //! The world as traits: everything that the use cases need and a test can play.
 
+pub mod lock;
+
 use crate::{
     oauth::{
         attempt::Attempt,
