@@ -4,6 +4,7 @@ pub mod flow;
 pub mod http;
 pub mod oauth;
 pub mod output;
+pub mod platform;
 pub mod ports;
 pub mod profile;
 pub mod redirect;
