@@ -57,10 +57,10 @@ impl Progress {
     /// Waits for the outcome; `None` where it takes too long or will never be known.
     pub(super) async fn outcome(&self) -> Option<bool> {
         let mut known = self.0.subscribe();
-        let held = Held::take(self)?;
+        let _held = Held::take(self)?;
         let settled = timeout(PATIENCE, known.wait_for(|known| known.outcome.is_some() || known.leaving)).await;
-        drop(held);
-        settled.ok()?.ok()?.outcome
+        // What was seen is copied here: the reference that it comes in bars every writer, and giving up the place writes.
+        settled.ok()?.ok().and_then(|known| known.outcome)
     }
 
     /// A result page is written next.

@@ -156,3 +156,73 @@ fn read_field(line: &[u8]) -> Option<(&str, &str)> {
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a failing test may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(bytes: &[u8]) -> Reading {
+        Head::new(Limits::default()).take(bytes)
+    }
+
+    #[test]
+    fn a_sound_head_is_complete_and_what_follows_is_kept() {
+        let mut head = Head::new(Limits::default());
+        let request = b"GET /a?b HTTP/1.1\r\nHost: c\r\n\r\nmore";
+
+        assert_eq!(head.take(request), Reading::Complete);
+        assert_eq!(head.into_bytes(), request);
+    }
+
+    #[test]
+    fn a_verdict_comes_with_the_byte_that_decides() {
+        for bytes in [&b"GET / HTTP/1.1\rH"[..], b"GET / HTTP/1.1\n", b"G\0", b"\n", b"\r\n", b"GET /\r\n"] {
+            assert_eq!(read(&bytes[..bytes.len() - 1]), Reading::More, "{bytes:?}");
+            assert_eq!(read(bytes), Reading::Refused(Refusal::BadRequest), "{bytes:?}");
+        }
+        assert_eq!(read(&[TLS_HANDSHAKE]), Reading::Tls);
+    }
+
+    #[test]
+    fn caps_hold_to_the_byte() {
+        let limits = Limits { request_line: 20, head_bytes: 40, headers: 2, ..Limits::default() };
+        let verdict = |bytes: &str| Head::new(limits).take(bytes.as_bytes());
+
+        assert_eq!(verdict(&"A".repeat(20)), Reading::More);
+        assert_eq!(verdict(&"A".repeat(21)), Reading::Refused(Refusal::LineTooLong));
+        assert_eq!(verdict(&format!("GET / HTTP/1.1\r\nA: {}", "b".repeat(21))), Reading::More);
+        assert_eq!(verdict(&format!("GET / HTTP/1.1\r\nA: {}", "b".repeat(22))), Reading::Refused(Refusal::HeadTooLarge));
+        assert_eq!(verdict("GET / HTTP/1.1\r\nHost:a\r\nB:\r\n\r\n"), Reading::Complete);
+        assert_eq!(verdict("GET / HTTP/1.1\r\nHost:a\r\nB:\r\nC:\r\n"), Reading::Refused(Refusal::HeadTooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn z1_the_verdict_does_not_depend_on_the_packets(
+            parts in prop::collection::vec(prop_oneof![
+                Just("GET /callback?code=a HTTP/1.1\r\n".to_owned()), Just("Host: a\r\n".to_owned()), Just("\r\n".to_owned()),
+                Just(" ".to_owned()), Just("\r".to_owned()), "[ -~\t\r\n\0\u{16}]{0,20}",
+            ], 0..8),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        ) {
+            let bytes = parts.concat().into_bytes();
+            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            places.extend([0, bytes.len()]);
+            places.sort_unstable();
+            let mut head = Head::new(Limits::default());
+            for pair in places.windows(2) {
+                head.take(&bytes[pair[0]..pair[1]]);
+            }
+            prop_assert_eq!(head.reading, read(&bytes));
+        }
+
+        #[test]
+        fn z1_any_bytes_are_read_or_refused_within_the_cap(bytes in any::<Vec<u8>>()) {
+            let mut head = Head::new(Limits { head_bytes: 64, request_line: 32, ..Limits::default() });
+            let reading = head.take(&bytes);
+            prop_assert!(reading == Reading::Complete || head.bytes.len() <= 65);
+        }
+    }
+}
