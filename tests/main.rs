@@ -7,3 +7,11 @@ mod http_server;
 mod listener;
 mod listener_floods;
 mod listener_result;
+mod support;
+
+mod architecture;
+mod coverage;
+mod layout;
+#[cfg(target_os = "linux")]
+mod real_parts;
+mod supply_chain;
