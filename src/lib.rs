@@ -1,7 +1,9 @@
 //! tokenstrap gets an OAuth token once, keeps it safe, and hands out a valid one for ever after.
 
+pub mod http;
 pub mod oauth;
 pub mod ports;
 pub mod profile;
+pub mod redirect;
 pub mod secret;
 pub mod text;
