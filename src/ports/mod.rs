@@ -1,5 +1,13 @@
 //! The world as traits: everything that the use cases need and a test can play.
 
+mod cache;
+mod lock;
+mod spool;
+
+pub use cache::{AccessTokenCache, Cached};
+pub use lock::{Acquired, Guard, Holder, Interrupts, Lock, LockError};
+pub use spool::Spool;
+
 use crate::{
     oauth::{
         attempt::Attempt,
@@ -188,6 +196,12 @@ pub trait TokenStore {
     /// # Errors
     /// [`StoreError`].
     fn delete(&self, profile: &ProfileName) -> Result<(), StoreError>;
+
+    /// The generation that was once saved of this very grant, where it is newer than the one at hand: somebody brought
+    /// an older copy back. A store that cannot tell says `None`.
+    fn rolled_back(&self, _record: &Record) -> Option<u64> {
+        None
+    }
 
     /// Every profile with a record, sorted.
     ///

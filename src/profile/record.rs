@@ -65,9 +65,6 @@ pub struct Current {
     /// What the answers taught of rotation; `Unknown` leaves the word to the pins.
     #[serde(default)]
     pub rotation: Rotation,
-    /// Longest life that the server gave a token, in seconds, once a caller asked for more.
-    #[serde(default)]
-    pub longest_life: Option<u64>,
     /// The redirect URI of the login, for servers that want it on refresh.
     #[serde(default)]
     pub redirect_uri: Option<RedirectUri>,
@@ -81,6 +78,9 @@ pub struct Pending {
     /// The attempt that somebody else finishes (`login --link`).
     #[serde(default)]
     pub attempt: Option<PendingAttempt>,
+    /// Tokens that have arrived, but have not yet been found to belong here: another account, or a check that is open.
+    #[serde(default)]
+    pub granted: Option<Current>,
 }
 
 /// The part of an attempt that has to outlive the process.

@@ -1,6 +1,7 @@
 //! `client_secret_post`: id and secret among the members of the body (RFC 6749 section 2.3.1).
 
-use super::{AuthType, ClientAuthentication};
+use super::{ClientAuthentication, Form};
+use crate::secret::Secret;
 
 /// What servers that read no header want.
 pub(super) struct Post;
@@ -22,7 +23,10 @@ impl ClientAuthentication for Post {
         true
     }
 
-    fn placement(&self) -> AuthType {
-        AuthType::RequestBody
+    fn authenticate(&self, client_id: &str, secret: Option<&Secret>, form: &mut Form) {
+        form.add("client_id", client_id);
+        if let Some(secret) = secret {
+            form.members.push(("client_secret", secret.clone()));
+        }
     }
 }

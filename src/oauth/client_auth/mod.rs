@@ -7,8 +7,10 @@ mod client_secret_basic;
 mod client_secret_post;
 mod none;
 
+pub use client_secret_basic::header as basic_header;
+
+use super::form::Form;
 use crate::secret::Secret;
-use oauth2::AuthType;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,12 +26,8 @@ pub trait ClientAuthentication: Sync {
     fn about(&self) -> &'static str;
     /// Whether it cannot be done without a client secret.
     fn needs_secret(&self) -> bool;
-    /// Where the credentials go.
-    fn placement(&self) -> AuthType;
-    /// Members of the request's body beyond them.
-    fn members(&self, _client_id: &str, _secret: Option<&Secret>) -> Vec<(String, Secret)> {
-        Vec::new()
-    }
+    /// Puts the credentials where this method wants them.
+    fn authenticate(&self, client_id: &str, secret: Option<&Secret>, form: &mut Form);
 }
 
 /// Every method, the one that is preferred where the server offers several first.

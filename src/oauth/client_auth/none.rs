@@ -1,6 +1,7 @@
 //! `none`: a public client names itself and proves nothing (RFC 6749 section 2.1); PKCE stands in for the secret.
 
-use super::{AuthType, ClientAuthentication};
+use super::{ClientAuthentication, Form};
+use crate::secret::Secret;
 
 /// The method of clients without credentials.
 pub(super) struct None;
@@ -18,7 +19,7 @@ impl ClientAuthentication for None {
         false
     }
 
-    fn placement(&self) -> AuthType {
-        AuthType::RequestBody
+    fn authenticate(&self, client_id: &str, _secret: Option<&Secret>, form: &mut Form) {
+        form.add("client_id", client_id);
     }
 }

@@ -1,0 +1,90 @@
+//! Saving a record after the server has acted: by every means there is, before anybody complains.
+
+use super::{FlowError, World, random_hex};
+use crate::{
+    ports::{Cached, StoreError},
+    profile::{ProfileName, Record},
+};
+use std::time::Duration;
+
+/// How long a store that refuses is tried again before the spool takes the record.
+const RETRY: Duration = Duration::from_secs(5);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where a record came to rest.
+#[derive(Debug)]
+pub(super) enum Saved {
+    /// In the store.
+    Stored,
+    /// In the spool, because the store said this; the next call brings it home.
+    Spooled(StoreError),
+    /// Nowhere: the tokens live in this process only.
+    Nowhere(StoreError),
+    /// A login or logout that finished in the meantime goes before.
+    Overtaken,
+}
+
+/// Saves a record whose generation was raised by one, and spools it where the store keeps refusing.
+pub(super) fn save(world: &World<'_>, record: &Record) -> Saved {
+    let end = world.clock.instant() + RETRY;
+    let refusal = loop {
+        match world.store.save(record) {
+            Ok(()) => {
+                // A spool that stays behind is older than what the store has now; the next call sees that.
+                let _ = world.spool.discard(&record.profile, &world.store.identity());
+                return Saved::Stored;
+            }
+            Err(StoreError::Conflict) => return Saved::Overtaken,
+            Err(refusal) if !may_pass(&refusal) || world.clock.instant() + PAUSE >= end => break refusal,
+            Err(_) => world.clock.sleep(PAUSE),
+        }
+    };
+    match world.spool.keep(&world.store.identity(), record, &record.spool_key) {
+        Ok(()) => Saved::Spooled(refusal),
+        Err(_) => Saved::Nowhere(refusal),
+    }
+}
+
+/// Whether trying again within seconds can help.
+fn may_pass(refusal: &StoreError) -> bool {
+    !matches!(refusal, StoreError::TooBig { .. } | StoreError::Missing(_) | StoreError::Unsafe(_) | StoreError::NoKey(_))
+}
+
+/// Puts the current access token where the next call finds it fastest.
+pub(super) fn cache(world: &World<'_>, record: &Record) {
+    let tokens = record.current.as_ref().map(|current| &current.tokens);
+    match tokens.and_then(|tokens| Some((tokens.access_token.clone(), tokens.expires_at?))) {
+        Some((access_token, expires_at)) => {
+            let cached = Cached { access_token, expires_at, generation: record.generation };
+            world.cache.replace(&record.id, &cached, world.clock.now());
+        }
+        None => world.cache.forget(&record.id),
+    }
+}
+
+/// The stored record, or an empty one that has not been stored yet.
+pub(super) fn fresh(world: &World<'_>, profile: &ProfileName) -> Result<Record, FlowError> {
+    if let Some(record) = world.store.load(profile)? {
+        return Ok(record);
+    }
+    let id = random_hex(world.entropy, 16)?;
+    let spool_key = random_hex(world.entropy, 32)?;
+    Ok(Record::new(profile.clone(), id.expose().to_owned(), spool_key))
+}
+
+/// Changes the stored record, and again where somebody else was faster.
+pub(super) fn update(world: &World<'_>, profile: &ProfileName, mut change: impl FnMut(&mut Record)) -> Result<Record, FlowError> {
+    let mut tries = 0;
+    loop {
+        let mut record = fresh(world, profile)?;
+        change(&mut record);
+        record.generation += 1;
+        tries += 1;
+        match world.store.save(&record) {
+            Ok(()) => return Ok(record),
+            Err(StoreError::Conflict) if tries < 5 => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+}

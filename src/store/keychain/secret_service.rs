@@ -1,0 +1,210 @@
+//! The Secret Service (GNOME Keyring, KWallet, KeePassXC) over D-Bus.
+//!
+//! A warm read is four round trips: hello, session, search, secret. A save reads the generation, writes over an
+//! encrypted session, finds the item again as a later load will find it, and compares.
+
+use super::{
+    INTENTS, Kind, PROBES, RECORDS, deadline,
+    session::{Session, remove, text},
+};
+use crate::{
+    ports::{Clock, Entropy, Intent, StoreError, TokenStore},
+    profile::{BadRecord, ProfileName, Record},
+    secret::Secret,
+    store::{StoreKind, World},
+    text::printable,
+};
+use dbus_secret_service::Item;
+use std::{
+    thread,
+    time::{Duration, SystemTime},
+};
+
+/// What people know it by.
+const PLACE: &str = "the Secret Service keychain";
+/// A write is tried this often where it is not kept.
+const TRIES: usize = 3;
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After this time a probe has no living writer.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// The keychain of a desktop of the Linux kind.
+pub(super) struct Keychain<'w> {
+    may_prompt: bool,
+    entropy: &'w dyn Entropy,
+    clock: &'w dyn Clock,
+}
+
+impl<'w> Keychain<'w> {
+    pub(super) fn new(world: &World<'w>) -> Self {
+        Self { may_prompt: world.prompt, entropy: world.entropy, clock: world.clock }
+    }
+
+    fn reading<T: Send + 'static>(&self, call: impl FnOnce(&Session) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        let may_prompt = self.may_prompt;
+        deadline::within(self.limit(), move || call(&Session::reading(may_prompt)?))
+    }
+
+    fn writing<T: Send + 'static>(&self, call: impl FnOnce(bool) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        let may_prompt = self.may_prompt;
+        deadline::within(self.limit(), move || call(may_prompt))
+    }
+
+    fn limit(&self) -> Duration {
+        if self.may_prompt { deadline::PROMPT } else { deadline::CALL }
+    }
+}
+
+impl TokenStore for Keychain<'_> {
+    fn name(&self) -> &'static str {
+        Kind.name()
+    }
+
+    fn place(&self) -> String {
+        PLACE.to_owned()
+    }
+
+    /// One for all sessions of a user: two buses may well lead to the same keyring, and one lock too many does no harm.
+    fn identity(&self) -> String {
+        "keychain".to_owned()
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        let mut random = [0; 16];
+        self.entropy.fill(&mut random).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let name = data_encoding::HEXLOWER.encode(&random);
+        let before = self.clock.now().checked_sub(ABANDONED).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.writing(move |may_prompt| {
+            let text = Secret::new(name.as_str());
+            keep(may_prompt, "tokenstrap: probe", (PROBES, &name), &text)?;
+            let session = Session::writing(may_prompt)?;
+            for item in session.find(PROBES, None)? {
+                if is_probe_to_remove(&item, &name, before) {
+                    remove(&item)?;
+                }
+            }
+            if session.find(PROBES, Some(&name))?.is_empty() { Ok(()) } else { Err(StoreError::Forgetful(PLACE.to_owned())) }
+        })
+    }
+
+    fn load(&self, profile: &ProfileName) -> Result<Option<Record>, StoreError> {
+        let profile = profile.clone();
+        self.reading(move |session| newest(session, &profile))
+    }
+
+    fn save(&self, record: &Record) -> Result<(), StoreError> {
+        let (profile, generation, text, label) = (record.profile.clone(), record.generation, record.encode(), label(record));
+        self.writing(move |may_prompt| {
+            let stored = newest(&Session::reading(may_prompt)?, &profile)?.map_or(0, |stored| stored.generation);
+            if stored.checked_add(1) != Some(generation) {
+                return Err(StoreError::Conflict);
+            }
+            keep(may_prompt, &label, (RECORDS, profile.as_str()), &text)
+        })
+    }
+
+    fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
+        let text = serde_json::to_string(intent).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let profile = profile.clone();
+        self.writing(move |may_prompt| {
+            let label = format!("tokenstrap: {profile} is being refreshed");
+            keep(may_prompt, &label, (INTENTS, profile.as_str()), &Secret::new(text))
+        })
+    }
+
+    fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
+        let profile = profile.clone();
+        self.reading(move |session| {
+            let Some(item) = session.find(INTENTS, Some(profile.as_str()))?.into_iter().next() else { return Ok(None) };
+            let read = text(&item)?.and_then(|text| serde_json::from_str(text.expose()).ok());
+            read.map(Some).ok_or(StoreError::Corrupt { profile, reason: BadRecord::Damaged })
+        })
+    }
+
+    fn clear(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        let profile = profile.clone();
+        self.reading(move |session| session.find(INTENTS, Some(profile.as_str()))?.iter().try_for_each(remove))
+    }
+
+    fn delete(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        let profile = profile.clone();
+        self.reading(move |session| {
+            for service in [RECORDS, INTENTS] {
+                session.find(service, Some(profile.as_str()))?.iter().try_for_each(remove)?;
+                if !session.find(service, Some(profile.as_str()))?.is_empty() {
+                    return Err(StoreError::Forgetful(PLACE.to_owned()));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
+        self.reading(|session| {
+            let mut profiles = Vec::new();
+            for item in session.find(RECORDS, None)? {
+                let attributes = item.get_attributes().map_err(|error| super::session::trouble(&error))?;
+                // An item that somebody else made under our name is not ours to show.
+                profiles.extend(attributes.get("username").and_then(|name| name.parse::<ProfileName>().ok()));
+            }
+            profiles.sort();
+            profiles.dedup();
+            Ok(profiles)
+        })
+    }
+}
+
+/// The record of the highest generation among the items of this profile; usually there is one.
+///
+/// One that cannot be read fails the call even where another can: the readable one may be the older, and spending its
+/// refresh token would end the whole grant.
+fn newest(session: &Session, profile: &ProfileName) -> Result<Option<Record>, StoreError> {
+    let mut newest: Option<Record> = None;
+    for item in session.find(RECORDS, Some(profile.as_str()))? {
+        let corrupt = |reason| StoreError::Corrupt { profile: profile.clone(), reason };
+        let text = text(&item)?.ok_or_else(|| corrupt(BadRecord::Damaged))?;
+        let record = Record::decode(profile, &text).map_err(corrupt)?;
+        if newest.as_ref().is_none_or(|other| other.generation < record.generation) {
+            newest = Some(record);
+        }
+    }
+    Ok(newest)
+}
+
+/// Writes an item, finds it again, and compares (RELIABILITY F-11). Each try has a session of its own: a key
+/// agreement that went wrong goes wrong for all that is written with it.
+fn keep(may_prompt: bool, label: &str, (service, username): (&str, &str), wanted: &Secret) -> Result<(), StoreError> {
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            thread::sleep(PAUSE);
+        }
+        let session = Session::writing(may_prompt)?;
+        let written = session.put(label, service, username, wanted)?;
+        let found = session.find(service, Some(username))?;
+        // Older copies, in another keyring or with further attributes, would come back one day.
+        for stray in found.iter().filter(|item| item.path != written.path) {
+            remove(stray)?;
+        }
+        let back = found.iter().find(|item| item.path == written.path).map(text).transpose()?.flatten();
+        if back.is_some_and(|back| back.matches(wanted.expose())) {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Forgetful(PLACE.to_owned()))
+}
+
+/// Our own probe, and those whose writers were killed long ago.
+fn is_probe_to_remove(item: &Item<'_>, own: &str, before: SystemTime) -> bool {
+    let is_own = item.get_attributes().is_ok_and(|attributes| attributes.get("username").is_some_and(|name| name == own));
+    is_own || item.get_created().is_ok_and(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).is_some_and(|at| at < before))
+}
+
+/// Profile and server; nothing of a token (SECURITY S-14).
+fn label(record: &Record) -> String {
+    let registration = record.registration.as_ref().or(record.pending.as_ref().map(|pending| &pending.registration));
+    match registration {
+        Some(registration) => printable(&format!("tokenstrap: {} ({})", record.profile, registration.pins.server())),
+        None => format!("tokenstrap: {}", record.profile),
+    }
+}
