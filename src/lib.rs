@@ -7,6 +7,7 @@ pub mod output;
 pub mod ports;
 pub mod profile;
 pub mod redirect;
+pub mod sandbox;
 pub mod secret;
 pub mod store;
 pub mod text;

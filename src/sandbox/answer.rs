@@ -79,9 +79,8 @@ const HARDENING: &[(&str, &str)] = &[
 pub(super) fn page(status: u16, body: String, style: &str, form_action: &str) -> Answer {
     let mut answer = raw(status, "text/html; charset=utf-8", body);
     let hash = data_encoding::BASE64.encode(ring::digest::digest(&ring::digest::SHA256, style.as_bytes()).as_ref());
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
-    );
+    let policy =
+        format!("default-src 'none'; style-src 'sha256-{hash}'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'");
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -116,7 +115,9 @@ mod tests {
 
     #[test]
     fn every_answer_is_hardened() {
-        for answer in [error(400, "x", "y"), page(200, String::new(), "", "'self'"), see_other("http://127.0.0.1/"), method_not_allowed("GET")] {
+        for answer in
+            [error(400, "x", "y"), page(200, String::new(), "", "'self'"), see_other("http://127.0.0.1/"), method_not_allowed("GET")]
+        {
             for (name, _) in HARDENING {
                 assert!(answer.headers().contains_key(*name), "{name} is missing");
             }

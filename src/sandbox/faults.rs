@@ -13,6 +13,8 @@ pub struct Faults {
     pub rotate: bool,
     /// How long a spent refresh token still fetches the pair that it bought; zero for not at all.
     pub grace: Duration,
+    /// Life of access tokens in seconds; an hour where nothing is said.
+    pub expires_in: Option<u64>,
     /// The exchange of a code brings no refresh token either.
     pub omit_refresh_token: bool,
     /// Pause before a token request is acted on.

@@ -67,7 +67,9 @@ pub static ODD: &[Odd] = &[
     row("empty-401", "401 without a body", false, |_| answer::raw(401, "application/json", "")),
     row("empty-200", "200 without a body", true, |_| answer::raw(200, "application/json", "")),
     row("empty-json", "an object without members", true, |_| document("{}".to_owned())),
-    row("gateway-code", "a gateway's own form of error", false, |_| answer::json(400, &json!({"code": "bad_request", "message": "Bad Request"}))),
+    row("gateway-code", "a gateway's own form of error", false, |_| {
+        answer::json(400, &json!({"code": "bad_request", "message": "Bad Request"}))
+    }),
     row("html-200", "the page of a portal, with 200", false, |_| page(200, "<h1>Welcome to the guest network</h1>")),
     row("html-400", "a page with 400", false, |_| page(400, "<h1>Bad Request</h1>")),
     row("html-502", "a gateway's page with 502", false, |_| page(502, "<h1>Bad Gateway</h1>")),

@@ -43,13 +43,16 @@ pub static WORDS: &[Word] = &[
     word("rotate", "", "A refresh spends the refresh token and brings a new one", |f, _| put(&mut f.rotate, Some(true))),
     word("keep", "", "A refresh keeps the refresh token", |f, _| put(&mut f.rotate, Some(false))),
     word("grace", "DURATION", "A spent refresh token fetches the same pair for so long", |f, v| put(&mut f.grace, duration(v))),
+    word("expires-in", "SECONDS", "How long access tokens live", |f, v| put(&mut f.expires_in, v.parse().ok().map(Some))),
     word("omit-refresh-token", "", "The exchange of a code brings no refresh token", |f, _| put(&mut f.omit_refresh_token, Some(true))),
     word("delay", "DURATION", "Wait before acting on a token request", |f, v| put(&mut f.delay_before, duration(v))),
     word("delay-after", "DURATION", "Wait between acting and answering", |f, v| put(&mut f.delay_after, duration(v))),
     word("drip", "DURATION", "Wait after each byte of a token answer", |f, v| put(&mut f.drip, duration(v))),
     word("lose", "COUNT", "Issue tokens, then reset the connection", |f, v| put(&mut f.lose, v.parse().ok())),
     word("cut", "BYTES", "Cut the next token answer after so many bytes", |f, v| put(&mut f.cut, v.parse().ok().map(Some))),
-    word("fail", "STATUS[:COUNT[:RETRY-AFTER]]", "Fail token requests without any OAuth in the answer", |f, v| put(&mut f.fail, fail(v).map(Some))),
+    word("fail", "STATUS[:COUNT[:RETRY-AFTER]]", "Fail token requests without any OAuth in the answer", |f, v| {
+        put(&mut f.fail, fail(v).map(Some))
+    }),
     word("refuse", "ERROR[:STATUS[:COUNT]]", "Refuse token requests with an OAuth error", |f, v| put(&mut f.refuse, refuse(v).map(Some))),
     word("odd", "NAME[:COUNT]", "Answer token requests oddly", |f, v| put(&mut f.odd, odd(v).map(Some))),
     word("slow-down", "COUNT", "Tell device polls to slow down", |f, v| put(&mut f.slow_down, v.parse().ok())),
@@ -150,7 +153,9 @@ mod tests {
     #[test]
     fn orders_are_read() {
         let mut faults = Faults::default();
-        for order in ["rotate", "grace=30s", "delay=250ms", "lose=2", "cut=17", "fail=503:2:3", "refuse=invalid_grant", "odd=bom:3", "verify=500"] {
+        for order in
+            ["rotate", "grace=30s", "delay=250ms", "lose=2", "cut=17", "fail=503:2:3", "refuse=invalid_grant", "odd=bom:3", "verify=500"]
+        {
             assert_eq!(faults.order(order), Ok(()), "{order}");
         }
 
@@ -165,7 +170,8 @@ mod tests {
     #[test]
     fn an_order_that_cannot_be_read_says_how_it_is_meant() {
         let mut faults = Faults::default();
-        for order in ["grace", "grace=", "grace=30", "grace=x", "fail=99", "odd=nothing", "lose=-1", "rotate=yes", "weather", "refuse=a b"] {
+        for order in ["grace", "grace=", "grace=30", "grace=x", "fail=99", "odd=nothing", "lose=-1", "rotate=yes", "weather", "refuse=a b"]
+        {
             assert!(faults.order(order).is_err(), "{order}");
         }
         assert_eq!(faults.order("grace=x").map_err(|bad| bad.to_string()), Err("`grace` is ordered as `grace=DURATION`".to_owned()));
