@@ -22,6 +22,7 @@ pub mod platform;
 pub mod ports;
 pub mod profile;
 pub mod redirect;
+pub mod sandbox;
 pub mod secret;
 pub mod store;
 pub mod text;

@@ -1,0 +1,139 @@
+//! What a sandbox is from its start: whom it knows, how strict it is, what it offers.
+
+use super::faults::Faults;
+use crate::{oauth::redirect_uri::RedirectUri, secret::Secret};
+use serde_json::{Map, Value};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::mpsc::Sender,
+    time::Duration,
+};
+
+/// How the resource owner's decision is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Decision {
+    /// On a page, by a person or a robot.
+    #[default]
+    Asked,
+    /// Granted for the first company without a page.
+    Granted,
+    /// Denied without a page.
+    Denied,
+}
+
+/// Everything that does not change while it runs.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub address: IpAddr,
+    pub port: u16,
+    /// Further names under which it may be asked.
+    pub hosts: Vec<String>,
+    pub strict: bool,
+    pub client_id: String,
+    pub client_secret: Option<Secret>,
+    pub client_auth: Vec<&'static str>,
+    pub redirect_uris: Vec<RedirectUri>,
+    pub decision: Decision,
+    pub code_life: Duration,
+    pub device_life: Duration,
+    pub device_interval: Duration,
+    /// Paths that are not offered.
+    pub absent: Vec<String>,
+    /// Members of the metadata that are said otherwise.
+    pub metadata: Map<String, Value>,
+    pub faults: Faults,
+    pub watcher: Option<Sender<super::journal::Logged>>,
+}
+
+/// Longest life of a code: RFC 6749 section 4.1.2 allows ten minutes, RFC 9700 asks for less; a browser needs seconds.
+const STRICT_CODE_LIFE: Duration = Duration::from_secs(60);
+
+/// What the library that O-Series probably runs on does.
+const O_SERIES_CODE_LIFE: Duration = Duration::from_secs(30);
+
+impl Settings {
+    /// A server like O-Series, or a modern one.
+    pub(super) fn new(strict: bool, client_secret: Option<Secret>) -> Self {
+        let client_auth = if client_secret.is_some() { vec!["client_secret_basic", "client_secret_post"] } else { vec!["none"] };
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            hosts: Vec::new(),
+            strict,
+            client_id: "demo".to_owned(),
+            client_secret,
+            client_auth,
+            redirect_uris: Vec::new(),
+            decision: Decision::default(),
+            code_life: if strict { STRICT_CODE_LIFE } else { O_SERIES_CODE_LIFE },
+            device_life: Duration::from_secs(600),
+            device_interval: Duration::from_secs(5),
+            absent: Vec::new(),
+            metadata: Map::new(),
+            faults: Faults { rotate: strict, ..Faults::default() },
+            watcher: None,
+        }
+    }
+
+    /// Registers what tokenstrap uses by itself, where nothing was registered: the paths that it gives to this server
+    /// (with `iss`, by catalogue entry, by hash of the origin), on each loopback host.
+    pub(super) fn register_usual(&mut self, origin: &str) {
+        if !self.redirect_uris.is_empty() {
+            return;
+        }
+        let hashed = Secret::new(origin).fingerprint();
+        for host in ["127.0.0.1", "[::1]", "localhost"] {
+            for path in ["/callback", "/callback/lightspeed-o", &format!("/callback/{hashed}")] {
+                self.redirect_uris.extend(RedirectUri::parse(&format!("http://{host}{path}")));
+            }
+        }
+    }
+
+    /// Whether a redirect URI is registered: byte for byte, the port of a loopback redirect excepted (RFC 8252 section 7.3).
+    pub(super) fn is_registered(&self, wanted: &RedirectUri) -> bool {
+        let wanted = comparable(wanted);
+        self.redirect_uris.iter().any(|known| comparable(known) == wanted)
+    }
+}
+
+/// The text of a redirect URI, without its port where that may be any.
+fn comparable(uri: &RedirectUri) -> String {
+    let text = uri.as_str();
+    let (Some(_), Some(port), Some((scheme, rest))) = (uri.loopback(), uri.url().port(), text.split_once("://")) else {
+        return text.to_owned();
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let host = authority.strip_suffix(&format!(":{port}")).unwrap_or(authority);
+    format!("{scheme}://{host}{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registered(known: &str, wanted: &str) -> bool {
+        let mut settings = Settings::new(true, None);
+        settings.redirect_uris.push(RedirectUri::parse(known).expect("a redirect URI"));
+        settings.is_registered(&RedirectUri::parse(wanted).expect("a redirect URI"))
+    }
+
+    #[test]
+    fn k_07_redirect_uris_match_exactly_and_only_a_loopback_port_is_free() {
+        let known = "http://127.0.0.1/callback";
+        assert!(registered(known, "http://127.0.0.1:4711/callback"));
+        assert!(registered("http://[::1]:9/callback", "http://[::1]:4711/callback"));
+        for other in [
+            "http://127.0.0.1:4711/callback/",
+            "http://127.0.0.1:4711/Callback",
+            "http://127.0.0.1:4711/callback?x=1",
+            "http://127.0.0.1:4711/%63allback",
+            "http://127.0.0.2:4711/callback",
+            "http://localhost:4711/callback",
+            "https://127.0.0.1:4711/callback",
+        ] {
+            assert!(!registered(known, other), "{other}");
+        }
+        assert!(!registered("https://app.example/cb", "https://app.example:8443/cb"));
+    }
+}
