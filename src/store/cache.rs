@@ -109,8 +109,8 @@ mod kernel {
 
     fn prepare(key: Key, life: u64) -> Result<(), KeyError> {
         // The same for the user as for the possessor: in many sessions nobody possesses `@u`. None for all others.
-        let all = Permission::VIEW | Permission::READ | Permission::SEARCH | Permission::LINK | Permission::SETATTR;
-        key.set_perms(KeyPermissionsBuilder::builder().posessor(all.clone()).user(all).build())?;
+        let all = || Permission::VIEW | Permission::READ | Permission::SEARCH | Permission::LINK | Permission::SETATTR;
+        key.set_perms(KeyPermissionsBuilder::builder().posessor(all()).user(all()).build())?;
         key.set_timeout(usize::try_from(life).unwrap_or(usize::MAX).min(i32::MAX as usize))
     }
 }
