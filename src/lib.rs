@@ -4,5 +4,6 @@ pub mod oauth;
 pub mod output;
 pub mod ports;
 pub mod profile;
+pub mod provider;
 pub mod secret;
 pub mod text;
