@@ -23,6 +23,7 @@ pub mod ports;
 pub mod profile;
 pub mod redirect;
 pub mod sandbox;
+pub mod provider;
 pub mod secret;
 pub mod store;
 pub mod text;
