@@ -3,7 +3,7 @@
 //! Files are opened relative to the folder that was checked, so that what is checked is what is used.
 
 use super::shown;
-use crate::ports::lock::LockError;
+use crate::ports::LockError;
 use std::{fs::File, io, path::PathBuf};
 
 #[cfg(unix)]

@@ -11,7 +11,7 @@ mod folder;
 mod tests;
 
 use crate::{
-    ports::lock::{Acquired, Guard, Holder, Lock, LockError},
+    ports::{Acquired, Guard, Holder, Lock, LockError},
     profile::ProfileName,
     text::printable,
 };
