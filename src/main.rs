@@ -1,2 +1,5 @@
 //! The binary: one expression.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    tokenstrap::cli::main()
+}

@@ -20,6 +20,7 @@ pub use discover::discover;
 pub use drive::drive;
 pub use login::{Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, take_aside};
 pub use logout::{LoggedOut, logout};
+pub use save::keep_at_hand;
 
 use crate::{
     oauth::{grant::ProtocolError, message::Undelivered},

@@ -88,3 +88,10 @@ pub(super) fn update(world: &World<'_>, profile: &ProfileName, mut change: impl 
         }
     }
 }
+
+/// Fills the cache from a record that was just loaded, where the cache has nothing.
+pub fn keep_at_hand(world: &World<'_>, record: &Record) {
+    if world.cache.read(&record.id).is_none() {
+        cache(world, record);
+    }
+}

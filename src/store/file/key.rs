@@ -63,6 +63,11 @@ pub(super) fn find(world: &World<'_>, folder: &Path) -> Result<Key, StoreError> 
     }
 }
 
+/// Whether [`init`] has made a key file under the settings folder.
+pub fn has_key_file(config: &Path) -> bool {
+    config.join(KEY_FILE).exists()
+}
+
 /// Makes a key file with a random key: at `wanted`, else under the settings folder. Never over an old one.
 ///
 /// # Errors

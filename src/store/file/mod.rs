@@ -19,7 +19,7 @@ use crate::{
 };
 use std::{cell::OnceCell, path::PathBuf};
 
-pub use key::init;
+pub use key::{has_key_file, init};
 
 const RECORD: &str = ".grant";
 const INTENT: &str = ".intent";

@@ -1,0 +1,193 @@
+//! The composition root: folders, settings and adapters, put together once for the command that was named.
+
+use super::{
+    Globals,
+    failure::{Exit, Failure},
+    terminal,
+};
+use crate::{
+    config::{Config, Folders, General},
+    flow,
+    http::client::{Client, Options},
+    platform::{clock::SystemClock, entropy::SystemEntropy, lock::FileLock, signals},
+    ports::{AccessTokenCache, Cached, Clock, Hold, Interrupts, TokenStore, Unanswered, UserAgent},
+    profile::{ProfileName, Settings},
+    secret::Secret,
+    store::{self, KeySource, STORES, cache::KernelCache, spool::FileSpool},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Instant, SystemTime},
+};
+
+/// What every command may use.
+pub(super) struct Context {
+    pub globals: Globals,
+    pub folders: Folders,
+    pub config: Config,
+    /// When the caller started; adoption of a newer grant is judged by it.
+    pub started: SystemTime,
+    pub began: Instant,
+}
+
+/// An environment variable; empty counts as not set.
+pub(super) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Names come from the table of stores.
+pub(super) fn store_parser() -> clap::builder::PossibleValuesParser {
+    STORES.iter().map(|kind| clap::builder::PossibleValue::new(kind.name()).help(kind.about())).collect::<Vec<_>>().into()
+}
+
+impl Context {
+    pub fn new(globals: Globals, hardened: bool) -> Result<Self, Failure> {
+        if !hardened && globals.verbose > 0 {
+            terminal::line("warning: the system does not let this process forbid core dumps");
+        }
+        let folders = Folders::of(&env).map_err(|homeless| Failure::new(Exit::Machine, homeless.to_string()).hint("set HOME"))?;
+        let general = globals.config.clone().or_else(|| env("TOKENSTRAP_CONFIG").map(Into::into));
+        let config = Config::new(folders.config.clone(), general);
+        Ok(Self { globals, folders, config, started: SystemTime::now(), began: Instant::now() })
+    }
+
+    /// Whether a person may be asked.
+    pub fn may_ask(&self) -> bool {
+        let unattended = self.globals.non_interactive || env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0");
+        !unattended && terminal::has_person()
+    }
+
+    /// Says something that is neither answer nor error.
+    pub fn say(&self, text: &str) {
+        if !self.globals.quiet {
+            terminal::line(text);
+        }
+    }
+
+    /// Says what deviates.
+    pub fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
+            self.say(&format!("warning: {}", crate::text::printable(warning)));
+        }
+    }
+
+    /// The store of a profile: flag, variable, the profile's settings, the general ones, else the keychain.
+    pub fn store_name(&self, settings: &Settings) -> Result<String, Failure> {
+        if let Some(name) = self.globals.store.clone().or_else(|| env("TOKENSTRAP_STORE")).or_else(|| settings.store.clone()) {
+            return Ok(name);
+        }
+        Ok(self.general()?.store.unwrap_or_else(|| "keychain".to_owned()))
+    }
+
+    pub fn general(&self) -> Result<General, Failure> {
+        Ok(self.config.general()?)
+    }
+
+    /// Opens the store and gives it, with the rest of the world, to `act`.
+    pub fn with_world<T>(
+        &self, settings: &Settings, user_agent: &dyn UserAgent, act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let name = self.store_name(settings)?;
+        let kind = store::by_name(&name).ok_or_else(|| {
+            let known: Vec<_> = STORES.iter().map(|kind| kind.name()).collect();
+            Failure::usage(format!("there is no store `{}`", crate::text::printable(&name))).hint(format!("the stores are: {}", known.join(", ")))
+        })?;
+        self.with_store_world(|world| {
+            let store = kind.open(world)?;
+            self.with_parts(world, store.as_ref(), user_agent, act)
+        })
+    }
+
+    /// What a store may use of the world.
+    pub fn with_store_world<T>(&self, act: impl FnOnce(&store::World<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let passphrase = || terminal::ask_secret("Passphrase of the file store").ok().filter(|text| !text.is_empty());
+        let key_file = self.globals.key_file.clone().or_else(|| env("TOKENSTRAP_KEY_FILE").map(Into::into));
+        let key = match (env("TOKENSTRAP_KEY"), key_file) {
+            (Some(text), _) => KeySource::Text(Secret::new(text)),
+            (None, Some(path)) => KeySource::File(path),
+            (None, None) if !store::file::has_key_file(&self.folders.config) && self.may_ask() => KeySource::Passphrase(&passphrase),
+            (None, None) => KeySource::Unsaid,
+        };
+        let Folders { config, data, state } = self.folders.clone();
+        act(&store::World { data, state, config, key, prompt: self.may_ask(), entropy: &SystemEntropy, clock: &SystemClock })
+    }
+
+    fn with_parts<T>(
+        &self, world: &store::World<'_>, store: &dyn TokenStore, user_agent: &dyn UserAgent,
+        act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(|line| terminal::line(line)) });
+        let transport = Client::new(Options { observer, ..Options::default() });
+        let lock = FileLock::new(self.folders.state.join("locks"));
+        let spool = FileSpool::new(world);
+        let cache: &dyn AccessTokenCache = if self.uses_cache()? { &KernelCache } else { &NoCache };
+        act(&flow::World {
+            transport: &transport,
+            clock: &SystemClock,
+            entropy: &SystemEntropy,
+            store,
+            lock: &lock,
+            spool: &spool,
+            cache,
+            interrupts: &Signals,
+            user_agent,
+        })
+    }
+
+    /// Whether access tokens are kept at hand in the kernel's keyring.
+    pub fn uses_cache(&self) -> Result<bool, Failure> {
+        Ok(self.general()?.access_token_cache.unwrap_or(true))
+    }
+
+    /// The profile, and what the user chose for it.
+    pub fn settings(&self, profile: &ProfileName) -> Result<Settings, Failure> {
+        Ok(self.config.settings(profile)?)
+    }
+
+    pub fn now(&self) -> SystemTime {
+        SystemClock.now()
+    }
+}
+
+/// Reads a profile's name.
+pub(super) fn profile(text: &str) -> Result<ProfileName, Failure> {
+    Ok(text.parse::<ProfileName>()?)
+}
+
+/// Keeps nothing.
+pub(super) struct NoCache;
+
+impl AccessTokenCache for NoCache {
+    fn read(&self, _id: &str) -> Option<Cached> {
+        None
+    }
+
+    fn replace(&self, _id: &str, _cached: &Cached, _now: SystemTime) {}
+
+    fn forget(&self, _id: &str) {}
+}
+
+/// The signals of this process. A signal that came while they were held takes effect when the hold ends.
+pub(super) struct Signals;
+
+struct Held(#[expect(dead_code, reason = "held for what its drop does")] Option<signals::Hold>);
+
+impl Hold for Held {}
+
+impl Interrupts for Signals {
+    fn hold(&self) -> Box<dyn Hold> {
+        // Sending and saving together end after 35 s. Without the means to hold signals back the save is as safe as a kill.
+        Box::new(Held(signals::Hold::begin(35).ok()))
+    }
+}
+
+/// Commands that need nobody's consent.
+pub(super) struct Nobody;
+
+impl UserAgent for Nobody {
+    fn authorize(&self, _url: &url::Url, _attempt: &Arc<Mutex<crate::oauth::attempt::Attempt>>, _deadline: Instant) -> Result<(), Unanswered> {
+        Err(Unanswered::Unreachable("this command asks nobody for consent".into()))
+    }
+
+    fn conclude(&self, _stored: bool) {}
+}

@@ -1,0 +1,91 @@
+//! The terminal: the answer goes to standard output, the talk to standard error, questions to the person.
+
+use super::failure::{Exit, Failure};
+use crate::secret::Secret;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+/// Longest secret or address that is read from a person or a pipe, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Whether a person can be asked: standard input and standard error are both a terminal.
+pub(super) fn has_person() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Writes the answer, whole or not at all as far as the exit code goes (SECURITY X-06).
+pub(super) fn answer(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::new(Exit::Later, "the answer could not be written").because(error))
+}
+
+/// Says something; a closed standard error is nobody's fault.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Asks for one line.
+pub(super) fn ask(question: &str, proposal: Option<&str>) -> Result<String, Failure> {
+    let prompt = dialoguer::Input::<String>::new().with_prompt(question);
+    let prompt = match proposal {
+        Some(proposal) => prompt.default(proposal.to_owned()),
+        None => prompt,
+    };
+    prompt.interact_text().map(|text| text.trim().to_owned()).map_err(|error| gone(&error))
+}
+
+/// Asks for a secret without showing it; says how long it was, so that a paste that was cut is noticed.
+pub(super) fn ask_secret(question: &str) -> Result<Secret, Failure> {
+    let text = dialoguer::Password::new().with_prompt(question).report(false).allow_empty_password(true).interact();
+    let secret = Secret::new(text.map_err(|error| gone(&error))?);
+    line(&format!("{question}: received, {} characters", secret.expose().chars().count()));
+    Ok(secret)
+}
+
+/// Asks yes or no; no is the answer of Enter.
+pub(super) fn confirm(question: &str) -> bool {
+    dialoguer::Confirm::new().with_prompt(question).default(false).interact().unwrap_or(false)
+}
+
+/// Lets the person choose from a list by typing.
+pub(super) fn choose(question: &str, items: &[String]) -> Result<usize, Failure> {
+    dialoguer::FuzzySelect::new().with_prompt(question).items(items).default(0).interact().map_err(|error| gone(&error))
+}
+
+fn gone(error: &dialoguer::Error) -> Failure {
+    Failure::new(Exit::LoginNeeded, "the question was not answered").because(error)
+}
+
+/// Reads one line or everything up to the end; one line end is taken off and nothing else (SECURITY X-03).
+pub(super) fn secret_from_stdin() -> Result<Secret, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Err(Failure::usage("--client-secret-stdin reads a pipe, and standard input is a terminal that would show the secret")
+            .hint("leave the flag out and type the secret when asked, or pipe it in"));
+    }
+    let text = one_line(&mut stdin.lock(), LONGEST)?;
+    if text.is_empty() {
+        return Err(Failure::usage("standard input holds no client secret"));
+    }
+    Ok(text)
+}
+
+/// One line of at most `longest` bytes, without its end.
+pub(super) fn one_line(input: &mut dyn BufRead, longest: u64) -> Result<Secret, Failure> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(1024));
+    let unreadable = |error: io::Error| Failure::new(Exit::Machine, "standard input cannot be read").because(error);
+    Read::take(&mut *input, longest + 1).read_until(b'\n', &mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > longest {
+        return Err(Failure::usage(format!("standard input holds more than {longest} bytes in one line")));
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(_) => Err(Failure::usage("standard input is not UTF-8")),
+    }
+}

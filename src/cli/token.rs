@@ -1,0 +1,169 @@
+//! `tokenstrap token`
+
+use super::{
+    Run,
+    context::{self, Context, Nobody},
+    failure::{Exit, Failure},
+    render::read_span,
+    terminal,
+};
+use crate::{
+    flow::{self, Budget, Handed, Need},
+    oauth::token::TokenSet,
+    output::{self, FORMATS, Handout},
+    ports::AccessTokenCache,
+    profile::{ProfileName, Record, Settings, differs},
+    store::cache::KernelCache,
+};
+use clap::{Args, builder::PossibleValue};
+use std::{
+    io::{IsTerminal, stdout},
+    time::{Duration, Instant},
+};
+
+/// Print a valid access token
+///
+/// Refreshes it first when less than --min-ttl remains. Standard output carries the token and nothing else; everything
+/// addressed to you goes to standard error.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tokenstrap token till --format header | curl -H @- https://api.example/orders\n  eval \"$(tokenstrap token till --format env)\"")]
+pub(super) struct Token {
+    /// Whose token
+    profile: String,
+    /// Refresh when less than this remains
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = read_span)]
+    min_ttl: Duration,
+    /// Fail rather than hand out a token that ends before --min-ttl
+    #[arg(long)]
+    strict_ttl: bool,
+    /// Refresh even a fresh token
+    #[arg(long)]
+    force_refresh: bool,
+    /// End after this time, at most 35 s
+    #[arg(long, value_name = "DURATION", value_parser = read_span)]
+    timeout: Option<Duration>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), default_value = "raw")]
+    format: String,
+    /// Name of the variable in the env format
+    #[arg(long, value_name = "NAME", default_value = "ACCESS_TOKEN")]
+    env: String,
+}
+
+fn formats() -> clap::builder::PossibleValuesParser {
+    FORMATS.iter().map(|format| PossibleValue::new(format.name()).help(format.about())).collect::<Vec<_>>().into()
+}
+
+impl Run for Token {
+    const NAME: &'static str = "token";
+
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let profile = context::profile(&self.profile)?;
+        if !output::is_variable(&self.env) {
+            return Err(Failure::usage("the value of --env is not the name of an environment variable").hint("use capital letters, digits and underscores"));
+        }
+        let settings = context.settings(&profile)?;
+        if let Some(tokens) = self.cached(context, &settings)? {
+            return self.print(context, &tokens);
+        }
+        let need = Need {
+            min_ttl: self.min_ttl,
+            force: self.force_refresh,
+            strict: self.strict_ttl,
+            explicit: false,
+            accept_suspect: false,
+            called_at: context.started,
+            budget: Budget::starting(context.began, self.timeout),
+        };
+        let handed = hand_out(context, &profile, &settings, &need)?;
+        context.warn(&handed.warnings);
+        let tokens = handed.tokens().ok_or_else(|| Failure::new(Exit::Bug, "a record without tokens was handed out"))?;
+        self.print(context, tokens)?;
+        Ok(if handed.unsaved { Exit::Unsaved } else { Exit::Done })
+    }
+}
+
+impl Token {
+    /// The kernel's keyring answers without the store; it is passed over where more than the token is asked for.
+    fn cached(&self, context: &Context, settings: &Settings) -> Result<Option<TokenSet>, Failure> {
+        let Some(id) = &settings.cache else { return Ok(None) };
+        let plain = !self.force_refresh && context.globals.store.is_none() && context::env("TOKENSTRAP_STORE").is_none();
+        let printable_alone = !context.globals.json && self.format != "json";
+        if !plain || !printable_alone || !context.uses_cache()? {
+            return Ok(None);
+        }
+        let now = context.now();
+        let cached = KernelCache.read(id).map(|cached| TokenSet {
+            access_token: cached.access_token,
+            token_type: crate::oauth::token::TokenType::Bearer,
+            refresh_token: None,
+            id_token: None,
+            requested_at: now,
+            expires_at: Some(cached.expires_at),
+            scope: None,
+        });
+        Ok(cached.filter(|tokens| tokens.is_fresh(now, self.min_ttl)))
+    }
+
+    fn print(&self, context: &Context, tokens: &TokenSet) -> Result<Exit, Failure> {
+        let name = if context.globals.json { "json" } else { self.format.as_str() };
+        let format = output::by_name(name).ok_or_else(|| Failure::usage("there is no such format"))?;
+        let handout = Handout::new(tokens, context.now(), &self.env).map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
+        if stdout().is_terminal() {
+            context.say("warning: this token is a secret, and this terminal keeps what it shows");
+        }
+        let text = format.text(&handout);
+        let mut line = zeroize::Zeroizing::new(String::with_capacity(text.len() + 1));
+        line.push_str(text.expose());
+        line.push('\n');
+        terminal::answer(&line)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A token for the need; settings that name another server than the grant's are refused before anything is sent.
+pub(super) fn hand_out(context: &Context, profile: &ProfileName, settings: &Settings, need: &Need) -> Result<Handed, Failure> {
+    context.with_world(settings, &Nobody, |world| {
+        let stale = match flow::peek(world, profile, need) {
+            Ok(Ok(handed)) => {
+                // A cache that was lost (another session, a reboot) is filled again by the first call that needs the store.
+                flow::keep_at_hand(world, &handed.record);
+                return Ok(handed);
+            }
+            Ok(Err(stale)) => stale,
+            Err(error) => return Err(Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`"))),
+        };
+        refuse_other_pins(profile, settings, &stale)?;
+        let outcome = flow::access_token(world, profile, need);
+        outcome.map_err(|error| Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`")).hint_login(profile))
+    })
+}
+
+/// A later edit of the settings cannot send a secret elsewhere (SECURITY D-09).
+fn refuse_other_pins(profile: &ProfileName, settings: &Settings, record: &Record) -> Result<(), Failure> {
+    let pins = record.registration.as_ref().map(|registration| &registration.pins);
+    match pins.and_then(|pins| differs(settings, pins)) {
+        Some(what) => Err(flow::FlowError::PinsDiffer { profile: profile.clone(), what }.into()),
+        None => Ok(()),
+    }
+}
+
+impl Failure {
+    /// Where a person is needed, the command to type.
+    pub(super) fn hint_login(self, profile: &ProfileName) -> Self {
+        if self.exit == Exit::LoginNeeded { self.hint(format!("sign in again: run `tokenstrap login {profile}`")) } else { self }
+    }
+}
+
+/// The budget of a command that may refresh.
+pub(super) fn need(context: &Context, min_ttl: Duration) -> Need {
+    Need {
+        min_ttl,
+        force: false,
+        strict: false,
+        explicit: false,
+        accept_suspect: false,
+        called_at: context.started,
+        budget: Budget::starting(Instant::now(), None),
+    }
+}
