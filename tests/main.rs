@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failing test may panic")]
 
 mod raw;
+mod rehearsal;
 
 mod http_server;
 mod listener;
 mod listener_floods;
 mod listener_result;
+mod sandbox;
+mod sandbox_faults;
+mod sandbox_modern;

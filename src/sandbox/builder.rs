@@ -32,13 +32,14 @@ pub struct Builder {
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { settings: Settings::new(false, Some(Secret::new(""))), wants_secret: true }
+        Self { settings: Settings::new(), wants_secret: true }
     }
 
     /// A modern server instead of one like O-Series: PKCE forced, refresh tokens rotated, `iss` in the redirect, discovery,
-    /// OpenID Connect, revocation, introspection, device logins. To be chosen before other options.
+    /// OpenID Connect, revocation, introspection, device logins.
     pub fn strict(mut self) -> Self {
-        self.settings = Settings { watcher: self.settings.watcher.take(), ..Settings::new(true, self.settings.client_secret.take()) };
+        self.settings.strict = true;
+        self.settings.faults.rotate = true;
         self
     }
 
@@ -102,7 +103,7 @@ impl Builder {
 
     /// Codes live so long, a minute at most (SECURITY K-07).
     pub fn code_life(mut self, life: Duration) -> Self {
-        self.settings.code_life = life.min(Duration::from_secs(60));
+        self.settings.code_life = Some(life.min(Duration::from_secs(60)));
         self
     }
 

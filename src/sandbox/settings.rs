@@ -34,7 +34,8 @@ pub(super) struct Settings {
     pub client_auth: Vec<&'static str>,
     pub redirect_uris: Vec<RedirectUri>,
     pub decision: Decision,
-    pub code_life: Duration,
+    /// Life of codes, where it is not the usual one.
+    pub code_life: Option<Duration>,
     pub device_life: Duration,
     pub device_interval: Duration,
     /// Paths that are not offered.
@@ -52,27 +53,31 @@ const STRICT_CODE_LIFE: Duration = Duration::from_secs(60);
 const O_SERIES_CODE_LIFE: Duration = Duration::from_secs(30);
 
 impl Settings {
-    /// A server like O-Series, or a modern one.
-    pub(super) fn new(strict: bool, client_secret: Option<Secret>) -> Self {
-        let client_auth = if client_secret.is_some() { vec!["client_secret_basic", "client_secret_post"] } else { vec!["none"] };
+    /// A server like O-Series on a free port of 127.0.0.1.
+    pub(super) fn new() -> Self {
         Self {
             address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             hosts: Vec::new(),
-            strict,
+            strict: false,
             client_id: "demo".to_owned(),
-            client_secret,
-            client_auth,
+            client_secret: None,
+            client_auth: vec!["client_secret_basic", "client_secret_post"],
             redirect_uris: Vec::new(),
             decision: Decision::default(),
-            code_life: if strict { STRICT_CODE_LIFE } else { O_SERIES_CODE_LIFE },
+            code_life: None,
             device_life: Duration::from_secs(600),
             device_interval: Duration::from_secs(5),
             absent: Vec::new(),
             metadata: Map::new(),
-            faults: Faults { rotate: strict, ..Faults::default() },
+            faults: Faults::default(),
             watcher: None,
         }
+    }
+
+    /// How long codes live.
+    pub(super) fn code_life(&self) -> Duration {
+        self.code_life.unwrap_or(if self.strict { STRICT_CODE_LIFE } else { O_SERIES_CODE_LIFE })
     }
 
     /// Registers what tokenstrap uses by itself, where nothing was registered: the paths that it gives to this server
@@ -113,7 +118,7 @@ mod tests {
     use super::*;
 
     fn registered(known: &str, wanted: &str) -> bool {
-        let mut settings = Settings::new(true, None);
+        let mut settings = Settings::new();
         settings.redirect_uris.push(RedirectUri::parse(known).expect("a redirect URI"));
         settings.is_registered(&RedirectUri::parse(wanted).expect("a redirect URI"))
     }
