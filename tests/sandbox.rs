@@ -112,6 +112,20 @@ fn k_04_every_refusal_is_json_that_nobody_sniffs_and_reflects_nothing() {
 }
 
 #[test]
+fn k_06_idle_connections_and_endless_requests_do_not_keep_others_waiting() {
+    let sandbox = Sandbox::builder().start().unwrap();
+    let port = port(&sandbox);
+    let idle: Vec<TcpStream> = (0..200).map(|_| raw::connect(port)).collect();
+
+    assert_eq!(get(&sandbox, "/v1/companies/me.json", "").status, 401);
+    assert_eq!(get(&sandbox, "/v1/companies/me.json", "Content-Length: 1000000000\r\n").status, 401);
+    let long = get(&sandbox, &format!("/{}", "a".repeat(9_000)), "");
+
+    assert_eq!((long.status, &json(&long)["error"]), (414, &"invalid_request".into()));
+    drop(idle);
+}
+
+#[test]
 fn k_07_a_code_is_good_once_and_a_replay_revokes_what_it_bought() {
     let sandbox = Sandbox::builder().start().unwrap();
     let code = code(&sandbox, &[]);

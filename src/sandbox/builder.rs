@@ -17,7 +17,7 @@ use crate::{oauth::redirect_uri::RedirectUri, secret::Secret};
 use serde_json::Value;
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
@@ -175,7 +175,7 @@ impl Builder {
         let listener = TcpListener::bind((self.settings.address, self.settings.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let origin = format!("http://{address}");
+        let origin = format!("http://{}", reached_at(address));
         let hosts = hosts(&self.settings, address);
         self.settings.register_usual(&origin);
         let state = State {
@@ -189,6 +189,11 @@ impl Builder {
         };
         Running::start(listener, Arc::new(Sandbox::new(self.settings, origin, hosts, state)))
     }
+}
+
+/// Where a client of this machine reaches a server that listens at `address`; all addresses together are none to connect to.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())) } else { address }
 }
 
 /// The names of this server: its own address, and the loopback ones where it can be reached by them.
