@@ -1,11 +1,27 @@
 //! tokenstrap gets an OAuth token once, keeps it safe, and hands out a valid one for ever after.
+//!
+//! A file names its own room and rooms on lower floors: never up, never sideways. `tests/architecture.rs` reads this map.
+//!
+//! | floor | rooms | what for |
+//! |---|---|---|
+//! | 8 | `cli` | commands: parse, call one flow, render; the composition root; hints and exit codes |
+//! | 7 | `redirect` `sandbox` `pos` | users of the one HTTP server: redirect listener, authorization server, register rehearsal |
+//! | 6 | `store` `http` `platform` `config` | adapters: token stores; HTTP client and server; the machine; the settings file |
+//! | 5 | `flow` | use cases: login, access token, logout, check; drives grants through ports |
+//! | 4 | `ports` | the world as traits |
+//! | 3 | `profile` | what the user named, merged with a provider |
+//! | 2 | `provider` `output` `helper` | pure tables: catalogue, token formats, credential-helper protocols |
+//! | 1 | `oauth` | the protocol: requests built, responses read |
+//! | 0 | `secret` `text` | values that must not be seen; words from outside, made safe to show |
 
 pub mod flow;
 pub mod http;
 pub mod oauth;
 pub mod output;
+pub mod platform;
 pub mod ports;
 pub mod profile;
+pub mod provider;
 pub mod redirect;
 pub mod sandbox;
 pub mod secret;

@@ -1,7 +1,7 @@
 //! The HTTP server with bodies, faults and streams, as the sandbox and the register rehearsal use it.
 
 use crate::raw::{Seen, ask, connect, talk};
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use std::{
@@ -123,18 +123,15 @@ fn a_body_arrives_whole_however_it_is_framed() {
 #[test]
 fn k_06_a_body_over_the_limit_is_refused_in_the_dress_of_the_service() {
     let server = Running::begin();
-    let refused = (StatusCode::PAYLOAD_TOO_LARGE.as_u16(), r#"{"refused":"BodyTooLarge"}"#.to_owned());
+    let refused = || (413, r#"{"refused":"BodyTooLarge"}"#.to_owned());
 
     for (framing, body) in [
         ("Content-Length: 1001", String::new()),
-        ("Content-Length: 99999999999999999999999999", String::new()),
         ("Transfer-Encoding: chunked", format!("{:x}\r\n{}\r\n", 1_001, "x".repeat(1_001))),
         ("Content-Length: 4000000", "x".repeat(4_000_000)),
     ] {
         let seen = server.post(framing, &body);
-        if framing.len() < 30 || seen.status != 400 {
-            assert_eq!((seen.status, seen.body), refused, "{framing}");
-        }
+        assert_eq!((seen.status, seen.body), refused(), "{framing}");
     }
 }
 
@@ -162,7 +159,13 @@ fn k_06_a_get_has_no_body_whatever_it_says() {
 fn k_04_the_refusals_of_the_library_wear_the_dress_of_the_service() {
     let server = Running::begin();
 
-    for framing in ["Content-Length: five", "Content-Length: +5", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked, gzip"] {
+    for framing in [
+        "Content-Length: five",
+        "Content-Length: 99999999999999999999999999",
+        "Content-Length: +5",
+        "Transfer-Encoding: gzip",
+        "Transfer-Encoding: chunked, gzip",
+    ] {
         let seen = server.post(framing, "hello");
         assert_eq!((seen.status, seen.body.as_str()), (400, r#"{"refused":"BadRequest"}"#), "{framing}");
     }

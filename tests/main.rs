@@ -3,11 +3,18 @@
 
 mod raw;
 mod rehearsal;
+mod support;
 
+mod architecture;
+mod coverage;
 mod http_server;
+mod layout;
 mod listener;
 mod listener_floods;
 mod listener_result;
+#[cfg(target_os = "linux")]
+mod real_parts;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
+mod supply_chain;

@@ -206,7 +206,7 @@ impl<'a> Refreshing<'a> {
         }
         if !self.need.budget.allows_sending(clock.instant()) {
             let _ = store.clear(&profile);
-            return Err(FlowError::Lock(crate::ports::LockError::Busy { holder: None }));
+            return Err(FlowError::Lock(crate::ports::LockError::Busy(None)));
         }
         let held = self.world.interrupts.hold();
         let outcome = self.exchange();

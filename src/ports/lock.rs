@@ -1,17 +1,24 @@
-//! One process at a time spends a refresh token.
+//! One sender per grant.
+//!
+//! Whoever wants to spend a refresh token holds the grant's lock from before the second look into the store until the
+//! new record is durable. Everybody else waits, and is usually served by what the sender saved.
 
 use crate::profile::ProfileName;
-use std::time::{Instant, SystemTime};
+use std::{
+    fmt,
+    time::{Instant, SystemTime},
+};
 
-/// A kernel lock for each grant of each store; it dies with its holder.
+/// Gives out the lock of a grant.
 pub trait Lock {
-    /// Waits until this process may spend the grant's refresh token, or need not any more.
+    /// Takes the lock of the grant that `profile` has in the store called `identity`, or learns that it is not needed.
     ///
-    /// Waiting is shared: whoever waits asks `satisfied` once the holder is done, and only a process whose need is still
-    /// open goes on to hold the lock alone.
+    /// `satisfied` is asked whether the caller's need was met meanwhile (a newer generation was saved): whenever a
+    /// sender has let go, and about twice a second while one has not. It may read the store each time. The first try is
+    /// made without asking it, whatever `deadline` says.
     ///
     /// # Errors
-    /// [`LockError::Busy`] at the deadline; the other kinds where the lock's folder cannot be used.
+    /// [`LockError`].
     fn acquire(
         &self,
         identity: &str,
@@ -21,45 +28,52 @@ pub trait Lock {
     ) -> Result<Acquired, LockError>;
 }
 
-/// How a wait for the lock ended.
+/// How the wait for a lock ended well.
 pub enum Acquired {
-    /// The lock is held until the guard is dropped.
+    /// The caller is the only one, until it drops the guard or dies. It has to look into the store again.
     Exclusive(Box<dyn Guard>),
-    /// Somebody else did what was needed.
+    /// Somebody else did what the caller wanted to do.
     Satisfied,
 }
 
-/// Holds something until it is dropped.
-pub trait Guard {}
+/// A lock that is held. Dropping it lets go.
+pub trait Guard {
+    /// Whether the lock still keeps others out. To be asked once more right before a refresh token is sent.
+    fn is_held(&self) -> bool;
+
+    /// Removes whatever the lock left behind; for a grant that is forgotten.
+    fn forget(self: Box<Self>);
+}
 
 /// Who holds a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
-    /// Process.
+    /// Its process id.
     pub pid: u32,
-    /// Since when.
+    /// Since when, by its own clock.
     pub since: SystemTime,
 }
 
-/// Why the lock is not ours.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LockError {
-    /// Another process kept it until the deadline.
-    #[error("another process is refreshing this grant{}", holder.map(|holder| format!(" (pid {})", holder.pid)).unwrap_or_default())]
-    Busy {
-        /// Where it left its name.
-        holder: Option<Holder>,
-    },
-    /// The folder of the locks belongs to somebody else or can be written by others.
-    #[error("{0}")]
-    Unsafe(String),
-    /// The folder of the locks cannot be used.
-    #[error("{0}")]
-    Unavailable(String),
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        match self.since.elapsed() {
+            Ok(held) => write!(f, ", for {} s", held.as_secs()),
+            Err(_) => Ok(()),
+        }
+    }
 }
 
-/// Holds back signals that can be caught, while a grant is between server and store.
-pub trait Interrupts {
-    /// Holds them until the guard is dropped.
-    fn hold(&self) -> Box<dyn Guard>;
+/// Why there is no lock.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LockError {
+    /// Another process held it all the time.
+    #[error("another process is at work on this grant ({})", .0.map_or_else(|| "unknown".to_owned(), |holder| holder.to_string()))]
+    Busy(Option<Holder>),
+    /// The place where locks lie could be touched by others.
+    #[error("{0}")]
+    Unsafe(String),
+    /// The system gives none: read-only, full, or without locks.
+    #[error("{0}")]
+    Unavailable(String),
 }

@@ -1,11 +1,13 @@
 //! The world as traits: everything that the use cases need and a test can play.
 
 mod cache;
+mod interrupts;
 mod lock;
 mod spool;
 
 pub use cache::{AccessTokenCache, Cached};
-pub use lock::{Acquired, Guard, Holder, Interrupts, Lock, LockError};
+pub use interrupts::{Hold, Interrupts};
+pub use lock::{Acquired, Guard, Holder, Lock, LockError};
 pub use spool::Spool;
 
 use crate::{

@@ -40,7 +40,7 @@ h1{margin-bottom:.75rem;font-size:1.625rem;font-weight:600;line-height:1.25;lett
 p{color:var(--soft);text-wrap:pretty}";
 
 const STORED: (&str, &str) = ("You are logged in", "The token is stored. You can close this tab and go back to the terminal.");
-const NOT_STORED: (&str, &str) = ("The login did not work", "Nothing was stored. The terminal says what happened and what helps.");
+const NOT_STORED: (&str, &str) = ("The login did not work", "The terminal says what happened and what helps.");
 const LOOK: (&str, &str) = ("Back to the terminal", "The browser has done its part. The terminal says how the login goes on.");
 const GONE: (&str, &str) = ("This login is over", "Another answer came before this one. The terminal says how it ended.");
 const STRANGER: (&str, &str) =
@@ -123,10 +123,11 @@ impl Pages {
     }
 }
 
-/// Nothing may be loaded, framed or sent anywhere; our own style is known by its hash.
+/// Nothing may be loaded, framed or sent anywhere. Our own style is known by its hash, and the empty icon is the one image.
 fn policy() -> HeaderValue {
     let hash = BASE64.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
-    let text = format!("default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+    let nothing = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    let text = format!("{nothing}; style-src 'sha256-{hash}'; img-src data:");
     HeaderValue::from_str(&text).expect("base64 is visible ASCII")
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // A resource owner with a real browser: headless chromium that consents and says what it saw.
 //
-//   consent.mjs --report PORT [--screenshot FILE] [--login NAME] [--refuse] [--until PATH] [--code USER_CODE] URL
+//   consent.mjs --report PORT [--screenshot FILE] [--login NAME] [--refuse] [--until REGEX] [--code USER_CODE] URL
 //
-// It opens URL, fills in every form it meets and presses its button until it stands on a page whose path is PATH
-// (default /done). Then it takes the screenshot and sends one JSON document to 127.0.0.1:PORT. It fits into $BROWSER:
+// It opens URL, fills in every form it meets and presses its button until it stands on a page whose path matches REGEX
+// (default ^/done$). Then it takes the screenshot and sends one JSON document to 127.0.0.1:PORT. It fits into $BROWSER:
 // the URL is the last argument. The DevTools protocol goes over two pipes, so that no port is open and nothing is
 // installed beside node and chromium.
 
@@ -22,7 +22,7 @@ const { values: wanted, positionals: [start] } = parseArgs({
   allowPositionals: true,
   options: {
     report: { type: 'string' }, screenshot: { type: 'string' }, login: { type: 'string', default: 'merchant' },
-    refuse: { type: 'boolean', default: false }, until: { type: 'string', default: '/done' }, code: { type: 'string', default: '' },
+    refuse: { type: 'boolean', default: false }, until: { type: 'string', default: '^/done$' }, code: { type: 'string', default: '' },
   },
 });
 
@@ -117,7 +117,7 @@ async function walk(browser, seen) {
   const home = new Promise((resolve, reject) => {
     const visit = async () => {
       const { pathname } = new URL(await browser.evaluate('location.href'));
-      if (pathname === wanted.until) return resolve();
+      if (new RegExp(wanted.until).test(pathname)) return resolve();
       const pressed = await browser.evaluate(`(${answer})(${JSON.stringify(wanted.login)}, ${JSON.stringify(wanted.code)}, ${wanted.refuse})`);
       if (pressed !== null) seen.pressed.push(pressed);
       return undefined;

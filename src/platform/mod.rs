@@ -1,0 +1,14 @@
+//! The machine: clock, dice, browser, locks, limits and signals.
+//!
+//! Floor 6. Nothing here knows OAuth; each file gives one thing of the operating system the shape that a port asks for.
+
+pub mod browser;
+pub mod clock;
+pub mod entropy;
+pub mod harden;
+pub mod lock;
+#[cfg_attr(not(unix), path = "no_signals.rs")]
+pub mod signals;
+
+#[cfg(test)]
+mod child;

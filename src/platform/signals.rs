@@ -1,0 +1,189 @@
+//! Signals held back while a grant is between server and store, and signals noticed while a login waits.
+//!
+//! A handler, once installed, cannot be taken away again without unsafe code; what can be done is to make it behave as
+//! if it were not there. So each signal that was ever caught keeps a handler that acts by default unless somebody
+//! catches it. A signal that was ignored when we were started (`nohup`) stays ignored.
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM},
+    flag,
+    iterator::{Handle, Signals},
+    low_level::emulate_default_handler,
+};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// A repeat within this time is the same wish: `timeout` signals a process and its group, and wrappers pass on what the
+/// terminal has already delivered.
+const SAME_WISH: Duration = Duration::from_millis(400);
+
+/// Holds back what would end the process, for a critical section of bounded length.
+///
+/// The first SIGINT or SIGTERM prints one line on standard error; the next one, a moment later, ends the process as
+/// that signal does (128 + n in a shell). Dropped without [`Hold::end`], a signal that came takes effect then.
+#[derive(Debug)]
+pub struct Hold(Option<Catch>);
+
+impl Hold {
+    /// Begins to hold back SIGINT, SIGTERM, SIGHUP and SIGPIPE. The section takes at most `limit_seconds`, which is only
+    /// told to the user.
+    ///
+    /// # Errors
+    /// Where the system gives no pipe or thread; nothing is held back then.
+    pub fn begin(limit_seconds: u64) -> io::Result<Self> {
+        let on_first = move |signal| {
+            if matches!(signal, SIGINT | SIGTERM) {
+                // A closed terminal is no reason to stop.
+                let _ = writeln!(io::stderr(), "finishing, at most {limit_seconds} s; again to give up");
+            }
+        };
+        Catch::begin(&[SIGINT, SIGTERM, SIGHUP, SIGPIPE], on_first).map(|catch| Self(Some(catch)))
+    }
+
+    /// Ends the section; gives the number of the signal that came meanwhile, for the caller to exit with 128 + n.
+    pub fn end(mut self) -> Option<i32> {
+        self.0.take().and_then(Catch::end)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(signal) = self.0.take().and_then(Catch::end) {
+            // Fails only for signals that it does not know, and it knows these.
+            let _ = emulate_default_handler(signal);
+        }
+    }
+}
+
+/// Notices the wish to end while something waits, so that it can be closed in order.
+///
+/// The second signal, a moment later, ends the process as usual. Dropping it goes back to the usual behaviour.
+#[derive(Debug)]
+pub struct Watch(Option<Catch>);
+
+impl Watch {
+    /// Calls `on_signal` with the number of the first SIGINT, SIGTERM or SIGHUP, on a thread of its own.
+    ///
+    /// # Errors
+    /// Where the system gives no pipe or thread.
+    pub fn begin(on_signal: impl FnMut(i32) + Send + 'static) -> io::Result<Self> {
+        Catch::begin(&[SIGINT, SIGTERM, SIGHUP], on_signal).map(|catch| Self(Some(catch)))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.take().and_then(Catch::end);
+    }
+}
+
+/// Some signals, caught until [`Catch::end`] by a thread that lives as long.
+#[derive(Debug)]
+struct Catch {
+    signals: Vec<i32>,
+    handle: Handle,
+    thread: JoinHandle<()>,
+    first: mpsc::Receiver<i32>,
+}
+
+impl Catch {
+    fn begin(signals: &[i32], mut on_first: impl FnMut(i32) + Send + 'static) -> io::Result<Self> {
+        let signals: Vec<i32> = signals.iter().copied().filter(|signal| !is_ignored(*signal)).collect();
+        let mut source = Signals::new(&signals)?;
+        let handle = source.handle();
+        suspend_default(&signals)?;
+        let (sender, first) = mpsc::channel();
+        let run = move || {
+            let mut came: Option<Instant> = None;
+            loop {
+                for signal in source.wait() {
+                    match came {
+                        None => {
+                            came = Some(Instant::now());
+                            // Nobody listens any more: the section has ended.
+                            let _ = sender.send(signal);
+                            on_first(signal);
+                        }
+                        Some(first) if signal != SIGPIPE && first.elapsed() > SAME_WISH => {
+                            let _ = emulate_default_handler(signal);
+                        }
+                        Some(_) => {}
+                    }
+                }
+                // Only asked after what had come was dealt with.
+                if source.is_closed() {
+                    return;
+                }
+            }
+        };
+        match std::thread::Builder::new().name("signals".to_owned()).spawn(run) {
+            Ok(thread) => Ok(Self { signals, handle, thread, first }),
+            Err(error) => {
+                restore_default(&signals);
+                Err(error)
+            }
+        }
+    }
+
+    fn end(self) -> Option<i32> {
+        restore_default(&self.signals);
+        self.handle.close();
+        // It ends by a panic only if the caller's closure does, and then there is nothing to say here.
+        let _ = self.thread.join();
+        self.first.try_recv().ok()
+    }
+}
+
+/// For each signal that was ever caught: how many catch it now, and whether its default applies.
+type Caught = BTreeMap<i32, (usize, Arc<AtomicBool>)>;
+
+static CAUGHT: Mutex<Caught> = Mutex::new(BTreeMap::new());
+
+fn caught() -> MutexGuard<'static, Caught> {
+    CAUGHT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn suspend_default(signals: &[i32]) -> io::Result<()> {
+    let mut caught = caught();
+    for signal in signals {
+        if !caught.contains_key(signal) {
+            let applies = Arc::new(AtomicBool::new(false));
+            flag::register_conditional_default(*signal, Arc::clone(&applies))?;
+            caught.insert(*signal, (0, applies));
+        }
+        if let Some((count, applies)) = caught.get_mut(signal) {
+            *count += 1;
+            applies.store(false, Ordering::SeqCst);
+        }
+    }
+    Ok(())
+}
+
+fn restore_default(signals: &[i32]) {
+    let mut caught = caught();
+    for signal in signals {
+        let Some((count, applies)) = caught.get_mut(signal) else { continue };
+        *count = count.saturating_sub(1);
+        applies.store(*count == 0, Ordering::SeqCst);
+    }
+}
+
+/// Whether the signal is ignored, by our caller or (SIGPIPE) by Rust's own start.
+fn is_ignored(signal: i32) -> bool {
+    if caught().contains_key(&signal) {
+        return false;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    let bit = u32::try_from(signal - 1).ok().and_then(|shift| 1_u64.checked_shl(shift));
+    mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+}

@@ -1,0 +1,20 @@
+//! What the tests share: the program under test in a house of its own, and the real parts it is tried against.
+//!
+//! Nothing here knows a command of tokenstrap. Every wait has a limit and none is a sleep.
+
+pub mod source;
+
+#[cfg(target_os = "linux")]
+pub mod binary;
+#[cfg(target_os = "linux")]
+pub mod canary;
+#[cfg(target_os = "linux")]
+pub mod chromium;
+#[cfg(target_os = "linux")]
+pub mod http;
+#[cfg(target_os = "linux")]
+pub mod oidc;
+#[cfg(target_os = "linux")]
+pub mod real;
+#[cfg(target_os = "linux")]
+pub mod running;
