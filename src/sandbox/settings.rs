@@ -1,13 +1,14 @@
 //! What a sandbox is from its start: whom it knows, how strict it is, what it offers.
 
 use super::faults::Faults;
-use crate::{oauth::redirect_uri::RedirectUri, secret::Secret};
+use crate::{oauth::redirect_uri::RedirectUri, provider::redirect_path, secret::Secret};
 use serde_json::{Map, Value};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::mpsc::Sender,
     time::Duration,
 };
+use url::Url;
 
 /// How the resource owner's decision is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,11 +87,10 @@ impl Settings {
         if !self.redirect_uris.is_empty() {
             return;
         }
-        let hashed = Secret::new(origin).fingerprint();
+        let Ok(endpoint) = Url::parse(origin) else { return };
+        let paths = [(true, None), (false, Some("lightspeed-o")), (false, None)].map(|(iss, entry)| redirect_path(iss, entry, &endpoint));
         for host in ["127.0.0.1", "[::1]", "localhost"] {
-            for path in ["/callback", "/callback/lightspeed-o", &format!("/callback/{hashed}")] {
-                self.redirect_uris.extend(RedirectUri::parse(&format!("http://{host}{path}")));
-            }
+            self.redirect_uris.extend(paths.iter().filter_map(|path| RedirectUri::parse(&format!("http://{host}{path}")).ok()));
         }
     }
 
@@ -121,6 +121,20 @@ mod tests {
         let mut settings = Settings::new();
         settings.redirect_uris.push(RedirectUri::parse(known).expect("a redirect URI"));
         settings.is_registered(&RedirectUri::parse(wanted).expect("a redirect URI"))
+    }
+
+    #[test]
+    fn what_tokenstrap_uses_by_itself_is_registered_unless_somebody_registers_something() {
+        let (mut usual, mut own) = (Settings::new(), Settings::new());
+        own.redirect_uris.extend(RedirectUri::parse("http://127.0.0.1/mine"));
+
+        usual.register_usual("http://127.0.0.1:4711");
+        own.register_usual("http://127.0.0.1:4711");
+
+        assert_eq!((usual.redirect_uris.len(), own.redirect_uris.len()), (9, 1));
+        let hashed = redirect_path(false, None, &Url::parse("http://127.0.0.1:4711/authorize").expect("a URL"));
+        let uri = RedirectUri::parse(&format!("http://127.0.0.1:5{hashed}")).expect("a redirect URI");
+        assert!(usual.is_registered(&uri));
     }
 
     #[test]
