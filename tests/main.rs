@@ -2,16 +2,19 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failing test may panic")]
 
 mod raw;
-
-mod http_server;
-mod listener;
-mod listener_floods;
-mod listener_result;
+mod rehearsal;
 mod support;
 
 mod architecture;
 mod coverage;
+mod http_server;
 mod layout;
+mod listener;
+mod listener_floods;
+mod listener_result;
 #[cfg(target_os = "linux")]
 mod real_parts;
+mod sandbox;
+mod sandbox_faults;
+mod sandbox_modern;
 mod supply_chain;

@@ -17,7 +17,7 @@ use crate::{oauth::redirect_uri::RedirectUri, secret::Secret};
 use serde_json::Value;
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
@@ -32,13 +32,14 @@ pub struct Builder {
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { settings: Settings::new(false, Some(Secret::new(""))), wants_secret: true }
+        Self { settings: Settings::new(), wants_secret: true }
     }
 
     /// A modern server instead of one like O-Series: PKCE forced, refresh tokens rotated, `iss` in the redirect, discovery,
-    /// OpenID Connect, revocation, introspection, device logins. To be chosen before other options.
+    /// OpenID Connect, revocation, introspection, device logins.
     pub fn strict(mut self) -> Self {
-        self.settings = Settings { watcher: self.settings.watcher.take(), ..Settings::new(true, self.settings.client_secret.take()) };
+        self.settings.strict = true;
+        self.settings.faults.rotate = true;
         self
     }
 
@@ -102,7 +103,7 @@ impl Builder {
 
     /// Codes live so long, a minute at most (SECURITY K-07).
     pub fn code_life(mut self, life: Duration) -> Self {
-        self.settings.code_life = life.min(Duration::from_secs(60));
+        self.settings.code_life = Some(life.min(Duration::from_secs(60)));
         self
     }
 
@@ -174,7 +175,7 @@ impl Builder {
         let listener = TcpListener::bind((self.settings.address, self.settings.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let origin = format!("http://{address}");
+        let origin = format!("http://{}", reached_at(address));
         let hosts = hosts(&self.settings, address);
         self.settings.register_usual(&origin);
         let state = State {
@@ -188,6 +189,11 @@ impl Builder {
         };
         Running::start(listener, Arc::new(Sandbox::new(self.settings, origin, hosts, state)))
     }
+}
+
+/// Where a client of this machine reaches a server that listens at `address`; all addresses together are none to connect to.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())) } else { address }
 }
 
 /// The names of this server: its own address, and the loopback ones where it can be reached by them.

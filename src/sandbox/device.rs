@@ -84,8 +84,7 @@ pub(super) fn poll(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused>
         return Err(Refused::bad("expired_token", "The device code has expired"));
     }
     if told || since.is_some_and(|since| since < login.interval) {
-        // Without an interval nobody is ever too fast: a client under a clock of its own must not be punished by ours.
-        login.interval += if login.interval.is_zero() { Duration::ZERO } else { PENALTY };
+        login.interval = penalized(login.interval);
         return Err(slow_down);
     }
     let company = match login.decision {
@@ -98,6 +97,12 @@ pub(super) fn poll(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused>
     grant::first_pair(visit, family)
 }
 
+/// The interval after a poll that came too early (section 3.5). Without an interval nobody is ever too fast: a client under a
+/// clock of its own must not be punished by ours.
+fn penalized(interval: Duration) -> Duration {
+    if interval.is_zero() { interval } else { interval + PENALTY }
+}
+
 /// The undecided login with that user code; people leave the dash out and write small letters (section 6.1).
 fn waiting<'a>(visit: &'a mut Visit<'_>, typed: &str) -> Option<&'a mut DeviceLogin> {
     let now = visit.now;
@@ -108,4 +113,15 @@ fn waiting<'a>(visit: &'a mut Visit<'_>, typed: &str) -> Option<&'a mut DeviceLo
 
 fn unknown() -> Answer {
     page::notice(400, "Unknown code", "No device waits with that code. Look at its display again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_early_poll_costs_five_seconds_where_there_is_an_interval() {
+        assert_eq!(penalized(Duration::from_secs(5)), Duration::from_secs(10));
+        assert_eq!(penalized(Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn by_code(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refus
         visit.state.ledger.kill(family);
         return Err(gone);
     }
-    if visit.now.duration_since(code.issued_at).is_ok_and(|age| age >= visit.settings.code_life) {
+    if visit.now.duration_since(code.issued_at).is_ok_and(|age| age >= visit.settings.code_life()) {
         return Err(Refused::bad("invalid_grant", "The authorization code has expired"));
     }
     if redirect_uri != Some(code.ticket.redirect_uri.as_str()) {

@@ -1,13 +1,14 @@
 //! What a sandbox is from its start: whom it knows, how strict it is, what it offers.
 
 use super::faults::Faults;
-use crate::{oauth::redirect_uri::RedirectUri, secret::Secret};
+use crate::{oauth::redirect_uri::RedirectUri, provider::redirect_path, secret::Secret};
 use serde_json::{Map, Value};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::mpsc::Sender,
     time::Duration,
 };
+use url::Url;
 
 /// How the resource owner's decision is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +35,8 @@ pub(super) struct Settings {
     pub client_auth: Vec<&'static str>,
     pub redirect_uris: Vec<RedirectUri>,
     pub decision: Decision,
-    pub code_life: Duration,
+    /// Life of codes, where it is not the usual one.
+    pub code_life: Option<Duration>,
     pub device_life: Duration,
     pub device_interval: Duration,
     /// Paths that are not offered.
@@ -52,27 +54,31 @@ const STRICT_CODE_LIFE: Duration = Duration::from_secs(60);
 const O_SERIES_CODE_LIFE: Duration = Duration::from_secs(30);
 
 impl Settings {
-    /// A server like O-Series, or a modern one.
-    pub(super) fn new(strict: bool, client_secret: Option<Secret>) -> Self {
-        let client_auth = if client_secret.is_some() { vec!["client_secret_basic", "client_secret_post"] } else { vec!["none"] };
+    /// A server like O-Series on a free port of 127.0.0.1.
+    pub(super) fn new() -> Self {
         Self {
             address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             hosts: Vec::new(),
-            strict,
+            strict: false,
             client_id: "demo".to_owned(),
-            client_secret,
-            client_auth,
+            client_secret: None,
+            client_auth: vec!["client_secret_basic", "client_secret_post"],
             redirect_uris: Vec::new(),
             decision: Decision::default(),
-            code_life: if strict { STRICT_CODE_LIFE } else { O_SERIES_CODE_LIFE },
+            code_life: None,
             device_life: Duration::from_secs(600),
             device_interval: Duration::from_secs(5),
             absent: Vec::new(),
             metadata: Map::new(),
-            faults: Faults { rotate: strict, ..Faults::default() },
+            faults: Faults::default(),
             watcher: None,
         }
+    }
+
+    /// How long codes live.
+    pub(super) fn code_life(&self) -> Duration {
+        self.code_life.unwrap_or(if self.strict { STRICT_CODE_LIFE } else { O_SERIES_CODE_LIFE })
     }
 
     /// Registers what tokenstrap uses by itself, where nothing was registered: the paths that it gives to this server
@@ -81,11 +87,10 @@ impl Settings {
         if !self.redirect_uris.is_empty() {
             return;
         }
-        let hashed = Secret::new(origin).fingerprint();
+        let Ok(endpoint) = Url::parse(origin) else { return };
+        let paths = [(true, None), (false, Some("lightspeed-o")), (false, None)].map(|(iss, entry)| redirect_path(iss, entry, &endpoint));
         for host in ["127.0.0.1", "[::1]", "localhost"] {
-            for path in ["/callback", "/callback/lightspeed-o", &format!("/callback/{hashed}")] {
-                self.redirect_uris.extend(RedirectUri::parse(&format!("http://{host}{path}")));
-            }
+            self.redirect_uris.extend(paths.iter().filter_map(|path| RedirectUri::parse(&format!("http://{host}{path}")).ok()));
         }
     }
 
@@ -113,9 +118,23 @@ mod tests {
     use super::*;
 
     fn registered(known: &str, wanted: &str) -> bool {
-        let mut settings = Settings::new(true, None);
+        let mut settings = Settings::new();
         settings.redirect_uris.push(RedirectUri::parse(known).expect("a redirect URI"));
         settings.is_registered(&RedirectUri::parse(wanted).expect("a redirect URI"))
+    }
+
+    #[test]
+    fn what_tokenstrap_uses_by_itself_is_registered_unless_somebody_registers_something() {
+        let (mut usual, mut own) = (Settings::new(), Settings::new());
+        own.redirect_uris.extend(RedirectUri::parse("http://127.0.0.1/mine"));
+
+        usual.register_usual("http://127.0.0.1:4711");
+        own.register_usual("http://127.0.0.1:4711");
+
+        assert_eq!((usual.redirect_uris.len(), own.redirect_uris.len()), (9, 1));
+        let hashed = redirect_path(false, None, &Url::parse("http://127.0.0.1:4711/authorize").expect("a URL"));
+        let uri = RedirectUri::parse(&format!("http://127.0.0.1:5{hashed}")).expect("a redirect URI");
+        assert!(usual.is_registered(&uri));
     }
 
     #[test]
