@@ -14,6 +14,7 @@
 //! | 1 | `oauth` | the protocol: requests built, responses read |
 //! | 0 | `secret` `text` | values that must not be seen; words from outside, made safe to show |
 
+pub mod cli;
 pub mod config;
 pub mod flow;
 pub mod http;

@@ -85,12 +85,16 @@ impl Context {
 
     /// Opens the store and gives it, with the rest of the world, to `act`.
     pub fn with_world<T>(
-        &self, settings: &Settings, user_agent: &dyn UserAgent, act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
+        &self,
+        settings: &Settings,
+        user_agent: &dyn UserAgent,
+        act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let name = self.store_name(settings)?;
         let kind = store::by_name(&name).ok_or_else(|| {
             let known: Vec<_> = STORES.iter().map(|kind| kind.name()).collect();
-            Failure::usage(format!("there is no store `{}`", crate::text::printable(&name))).hint(format!("the stores are: {}", known.join(", ")))
+            Failure::usage(format!("there is no store `{}`", crate::text::printable(&name)))
+                .hint(format!("the stores are: {}", known.join(", ")))
         })?;
         self.with_store_world(|world| {
             let store = kind.open(world)?;
@@ -113,10 +117,13 @@ impl Context {
     }
 
     fn with_parts<T>(
-        &self, world: &store::World<'_>, store: &dyn TokenStore, user_agent: &dyn UserAgent,
+        &self,
+        world: &store::World<'_>,
+        store: &dyn TokenStore,
+        user_agent: &dyn UserAgent,
         act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(|line| terminal::line(line)) });
+        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
         let transport = Client::new(Options { observer, ..Options::default() });
         let lock = FileLock::new(self.folders.state.join("locks"));
         let spool = FileSpool::new(world);
@@ -185,7 +192,12 @@ impl Interrupts for Signals {
 pub(super) struct Nobody;
 
 impl UserAgent for Nobody {
-    fn authorize(&self, _url: &url::Url, _attempt: &Arc<Mutex<crate::oauth::attempt::Attempt>>, _deadline: Instant) -> Result<(), Unanswered> {
+    fn authorize(
+        &self,
+        _url: &url::Url,
+        _attempt: &Arc<Mutex<crate::oauth::attempt::Attempt>>,
+        _deadline: Instant,
+    ) -> Result<(), Unanswered> {
         Err(Unanswered::Unreachable("this command asks nobody for consent".into()))
     }
 

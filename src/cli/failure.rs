@@ -101,7 +101,8 @@ impl Failure {
             },
             ErrorKind::MissingRequiredArgument => format!("{} is missing", argument.unwrap_or_else(|| "an argument".into())),
             ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-                let reason = std::error::Error::source(error).map(|source| format!(": {}", printable(&source.to_string()))).unwrap_or_default();
+                let reason =
+                    std::error::Error::source(error).map(|source| format!(": {}", printable(&source.to_string()))).unwrap_or_default();
                 format!("the value of {} is not one that it takes{reason}", argument.unwrap_or_else(|| "an argument".into()))
             }
             ErrorKind::ArgumentConflict => format!("{} does not go with the other flags", argument.unwrap_or_else(|| "one flag".into())),
@@ -155,7 +156,9 @@ impl From<ConfigError> for Failure {
         };
         let failure = Self::new(exit, error.to_string());
         match error {
-            ConfigError::Secret { .. } => failure.hint("take the key out; `tokenstrap login PROFILE` asks for the secret and keeps it in the store"),
+            ConfigError::Secret { .. } => {
+                failure.hint("take the key out; `tokenstrap login PROFILE` asks for the secret and keeps it in the store")
+            }
             _ => failure,
         }
     }
@@ -163,7 +166,8 @@ impl From<ConfigError> for Failure {
 
 impl From<BadName> for Failure {
     fn from(error: BadName) -> Self {
-        Self::usage(error.to_string()).hint("a name has 1 to 64 letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
+        Self::usage(error.to_string())
+            .hint("a name has 1 to 64 letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
     }
 }
 
@@ -172,7 +176,9 @@ impl From<PlanError> for Failure {
         let refused = matches!(error, PlanError::Address { .. } | PlanError::NoMethod);
         let failure = Self::new(if refused { Exit::Refused } else { Exit::Usage }, error.to_string());
         match error {
-            PlanError::NoServer => failure.hint("name it with --provider, --issuer, or --auth-url together with --token-url; `tokenstrap providers` lists the known ones"),
+            PlanError::NoServer => failure.hint(
+                "name it with --provider, --issuer, or --auth-url together with --token-url; `tokenstrap providers` lists the known ones",
+            ),
             PlanError::NoClientId => failure.hint("pass it with --client-id"),
             _ => failure,
         }
@@ -194,18 +200,24 @@ impl From<BindError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = if matches!(error, StoreError::Unsafe(_)) { Exit::Refused } else { Exit::Machine };
-        let failure = Self::new(exit, format!("the store {}", match &error {
-            StoreError::Missing(_) => "is not here",
-            StoreError::Locked(_) => "is locked",
-            StoreError::Unavailable(_) => "did not answer",
-            StoreError::Denied(_) => "refused",
-            StoreError::TooBig { .. } => "is too small for this grant",
-            StoreError::Corrupt { .. } => "holds a record that cannot be read; it is kept as it is",
-            StoreError::Conflict => "was changed by somebody else at the same time",
-            StoreError::Unsafe(_) => "is not safe to use",
-            StoreError::Forgetful(_) => "did not keep what it was given",
-            StoreError::NoKey(_) => "has no key",
-        }))
+        let failure = Self::new(
+            exit,
+            format!(
+                "the store {}",
+                match &error {
+                    StoreError::Missing(_) => "is not here",
+                    StoreError::Locked(_) => "is locked",
+                    StoreError::Unavailable(_) => "did not answer",
+                    StoreError::Denied(_) => "refused",
+                    StoreError::TooBig { .. } => "is too small for this grant",
+                    StoreError::Corrupt { .. } => "holds a record that cannot be read; it is kept as it is",
+                    StoreError::Conflict => "was changed by somebody else at the same time",
+                    StoreError::Unsafe(_) => "is not safe to use",
+                    StoreError::Forgetful(_) => "did not keep what it was given",
+                    StoreError::NoKey(_) => "has no key",
+                }
+            ),
+        )
         .because(printable(&error.to_string()));
         match error {
             StoreError::Missing(_) | StoreError::Unavailable(_) => {
@@ -213,7 +225,9 @@ impl From<StoreError> for Failure {
             }
             StoreError::Locked(_) => failure.hint("unlock it and try again, or use `--store file`"),
             StoreError::NoKey(_) => failure.hint("`tokenstrap store init file` makes a key file"),
-            StoreError::Corrupt { profile, .. } => failure.hint(format!("log in again with `tokenstrap login {profile}` after `tokenstrap logout {profile} --force`")),
+            StoreError::Corrupt { profile, .. } => {
+                failure.hint(format!("log in again with `tokenstrap login {profile}` after `tokenstrap logout {profile} --force`"))
+            }
             StoreError::Conflict => failure.hint("try again"),
             _ => failure,
         }
@@ -296,13 +310,15 @@ impl From<FlowError> for Failure {
             FlowError::NoEntropy(_) => Self::new(Exit::Machine, fact),
             FlowError::NoGrant(profile) => Self::new(Exit::LoginNeeded, fact).hint(format!("run `tokenstrap login {profile}`")),
             FlowError::NoRefreshToken(profile) => Self::new(Exit::LoginNeeded, fact).hint(format!("run `tokenstrap login {profile}`")),
-            FlowError::Marked { profile, .. } => {
-                Self::new(Exit::LoginNeeded, fact).hint(format!("run `tokenstrap login {profile}`; `tokenstrap refresh {profile}` asks the server once more"))
-            }
-            FlowError::SuspectWaits { profile, .. } => Self::new(Exit::Refused, fact)
-                .hint(format!("`tokenstrap refresh {profile} --accept-suspect` uses it all the same, `tokenstrap login {profile}` replaces it")),
+            FlowError::Marked { profile, .. } => Self::new(Exit::LoginNeeded, fact)
+                .hint(format!("run `tokenstrap login {profile}`; `tokenstrap refresh {profile}` asks the server once more")),
+            FlowError::SuspectWaits { profile, .. } => Self::new(Exit::Refused, fact).hint(format!(
+                "`tokenstrap refresh {profile} --accept-suspect` uses it all the same, `tokenstrap login {profile}` replaces it"
+            )),
             FlowError::TooShort => Self::usage(fact).hint("ask for a smaller --min-ttl, or leave --strict-ttl out"),
-            FlowError::PinsDiffer { profile, .. } => Self::new(Exit::Refused, fact).hint(format!("log in again: `tokenstrap login {profile}`")),
+            FlowError::PinsDiffer { profile, .. } => {
+                Self::new(Exit::Refused, fact).hint(format!("log in again: `tokenstrap login {profile}`"))
+            }
             FlowError::OtherAccount { profile, .. } => Self::new(Exit::Refused, fact).hint(format!(
                 "the new tokens are kept aside: `tokenstrap login {profile} --replace` puts them in place, another profile name keeps both"
             )),

@@ -104,11 +104,13 @@ pub fn main() -> ExitCode {
     // A panic's own text may quote values; where it happened is enough to report it.
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        terminal::line(&format!("error: this is a bug in tokenstrap, at {place}\nhint: please report it; nothing of your secrets is in this message"));
+        terminal::line(&format!(
+            "error: this is a bug in tokenstrap, at {place}\nhint: please report it; nothing of your secrets is in this message"
+        ));
     }));
-    let hardened = crate::platform::harden::begin();
+    let hardened = crate::platform::harden::begin().is_ok();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let exit = panic::catch_unwind(|| run(&arguments, hardened.is_ok())).unwrap_or(Exit::Bug);
+    let exit = panic::catch_unwind(|| run(&arguments, hardened)).unwrap_or(Exit::Bug);
     ExitCode::from(exit as u8)
 }
 
@@ -130,7 +132,10 @@ fn definition(only: Option<&str>) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true);
-    COMMANDS.iter().filter(|entry| only.is_none_or(|name| name == entry.name)).fold(program, |program, entry| program.subcommand((entry.define)()))
+    COMMANDS
+        .iter()
+        .filter(|entry| only.is_none_or(|name| name == entry.name))
+        .fold(program, |program, entry| program.subcommand((entry.define)()))
 }
 
 type Parsed = (String, Globals, ArgMatches);
@@ -172,7 +177,11 @@ mod tests {
     fn a_16_no_flag_offers_the_implicit_or_the_password_grant() {
         for entry in COMMANDS {
             let help = (entry.define)().render_long_help().to_string().to_lowercase();
-            assert!(!help.contains("response_type=token") && !help.contains("--password") && !help.contains("--username"), "{}", entry.name);
+            assert!(
+                !help.contains("response_type=token") && !help.contains("--password") && !help.contains("--username"),
+                "{}",
+                entry.name
+            );
         }
     }
 }

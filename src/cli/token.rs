@@ -26,7 +26,9 @@ use std::{
 /// Refreshes it first when less than --min-ttl remains. Standard output carries the token and nothing else; everything
 /// addressed to you goes to standard error.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  tokenstrap token till --format header | curl -H @- https://api.example/orders\n  eval \"$(tokenstrap token till --format env)\"")]
+#[command(
+    after_help = "Examples:\n  tokenstrap token till --format header | curl -H @- https://api.example/orders\n  eval \"$(tokenstrap token till --format env)\""
+)]
 pub(super) struct Token {
     /// Whose token
     profile: String,
@@ -60,7 +62,8 @@ impl Run for Token {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let profile = context::profile(&self.profile)?;
         if !output::is_variable(&self.env) {
-            return Err(Failure::usage("the value of --env is not the name of an environment variable").hint("use capital letters, digits and underscores"));
+            return Err(Failure::usage("the value of --env is not the name of an environment variable")
+                .hint("use capital letters, digits and underscores"));
         }
         let settings = context.settings(&profile)?;
         if let Some(tokens) = self.cached(context, &settings)? {
@@ -135,7 +138,8 @@ pub(super) fn hand_out(context: &Context, profile: &ProfileName, settings: &Sett
         };
         refuse_other_pins(profile, settings, &stale)?;
         let outcome = flow::access_token(world, profile, need);
-        outcome.map_err(|error| Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`")).hint_login(profile))
+        outcome
+            .map_err(|error| Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`")).hint_login(profile))
     })
 }
 

@@ -147,6 +147,9 @@ pub enum Noise {
     /// Neither a code nor an error.
     #[error("it carries no code")]
     Empty,
+    /// A pasted address that is not the redirect URI of this login.
+    #[error("it is not the address that this login ends on")]
+    Elsewhere,
     /// Not an authorization response at all.
     #[error("{0}")]
     Malformed(#[from] MalformedResponse),
@@ -220,6 +223,24 @@ impl Attempt {
         match AuthorizationResponse::read(query) {
             Ok(response) => self.receive(&response),
             Err(malformed) => Reception::Noise(Noise::Malformed(malformed)),
+        }
+    }
+
+    /// Judges a whole redirect URL that somebody pasted. A bare code is never taken (SECURITY P-01).
+    pub fn receive_pasted(&mut self, text: &str) -> Reception {
+        let text = text.trim();
+        if text.len() > MAX_QUERY {
+            return Reception::Noise(MalformedResponse::TooLong.into());
+        }
+        // What a parser would repair, a person did not copy from an address bar.
+        let clean = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['\\', '@']);
+        let own = self.redirect_uri.url();
+        let place = |url: &url::Url| {
+            (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default(), url.path().to_owned())
+        };
+        match url::Url::parse(text) {
+            Ok(url) if clean && place(&url) == place(own) => self.receive_query(url.query().unwrap_or_default()),
+            _ => Reception::Noise(Noise::Elsewhere),
         }
     }
 
@@ -317,6 +338,24 @@ mod tests {
         assert_eq!(attempt.receive_query("state=right&code=G"), Reception::Repeat);
         assert_eq!(attempt.receive_query("code=H&state=right"), Reception::Gone);
         assert!(matches!(attempt.ending(), Some(Ending::Code { code, .. }) if code.matches("G")));
+    }
+
+    #[test]
+    fn p_01_only_a_whole_redirect_url_of_this_login_is_taken() {
+        let mut attempt = attempt(ExpectedIssuer::Unknown);
+
+        for text in [
+            "EVIL_CODE",
+            "http://127.0.0.1:2/callback?code=EVIL&state=right",
+            "http://127.0.0.1:1/other?code=EVIL&state=right",
+            "https://127.0.0.1:1/callback?code=EVIL&state=right",
+            "http://evil@127.0.0.1:1/callback?code=EVIL&state=right",
+            "http://127.0.0.1:1\\callback?code=EVIL&state=right",
+        ] {
+            assert_eq!(attempt.receive_pasted(text), Reception::Noise(Noise::Elsewhere), "{text}");
+        }
+        assert_eq!(attempt.receive_pasted("http://127.0.0.1:1/callback?code=EVIL"), Reception::Noise(Noise::State));
+        assert_eq!(attempt.receive_pasted(" http://127.0.0.1:1/callback?code=G&state=right\n"), Reception::Accepted);
     }
 
     #[test]

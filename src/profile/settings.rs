@@ -57,3 +57,10 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<String>,
 }
+
+impl Settings {
+    /// Whether nothing says which server is meant.
+    pub fn names_no_server(&self) -> bool {
+        self.provider.is_none() && self.issuer.is_none() && self.auth_url.is_none()
+    }
+}

@@ -14,10 +14,13 @@ mod socket;
 pub use running::{Heard, Running};
 pub use socket::BindError;
 
-use crate::oauth::{attempt::Attempt, redirect_uri::RedirectUri};
+use crate::oauth::{
+    attempt::Attempt,
+    redirect_uri::{LoopbackHost, RedirectUri},
+};
 use std::{
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, mpsc::Sender},
 };
 
@@ -37,6 +40,18 @@ impl Listener {
         let loopback = uri.loopback().ok_or(BindError::NotLoopback)?;
         let (sockets, port) = socket::bind(loopback, uri.port())?;
         Ok(Self { sockets, redirect_uri: uri.with_port(port) })
+    }
+
+    /// Binds `address` for a redirect URI elsewhere that a tunnel of the user's own brings to it.
+    ///
+    /// # Errors
+    /// [`BindError`]; an address that is not loopback is [`BindError::NotLoopback`].
+    pub fn bind_behind(uri: &RedirectUri, address: SocketAddr) -> Result<Self, BindError> {
+        if !address.ip().is_loopback() {
+            return Err(BindError::NotLoopback);
+        }
+        let (sockets, _) = socket::bind(LoopbackHost::Address(address.ip()), address.port())?;
+        Ok(Self { sockets, redirect_uri: uri.clone() })
     }
 
     /// The redirect URI with the port that is really held.
