@@ -9,14 +9,19 @@
 // installed beside node and chromium.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 /** Milliseconds after which a login that has not come home is reported as lost; the slowest one seen took 6 s. */
 const LIMIT = 60_000;
+
+/** Milliseconds that chromium has to close by itself, and that its folder has to become free. */
+const PATIENCE = 5_000;
 
 const { values: wanted, positionals: [start] } = parseArgs({
   allowPositionals: true,
@@ -33,7 +38,10 @@ class Chromium {
       '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-default-apps',
       '--disable-extensions', '--no-proxy-server', '--remote-debugging-pipe', `--user-data-dir=${folder}`, 'about:blank'];
     const program = process.env.TOKENSTRAP_CHROMIUM ?? 'chromium';
-    this.child = spawn(program, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: folder } });
+    // A process group of its own, so that nothing of it outlives the visit.
+    this.child = spawn(program, flags, {
+      detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: folder },
+    });
     this.ended = new Promise((resolve) => { this.child.on('exit', resolve); this.child.on('error', resolve); });
     this.waiting = new Map();
     this.listeners = [];
@@ -54,13 +62,26 @@ class Chromium {
     return settle(message);
   }
 
-  async send(method, params = {}, sessionId = this.session) {
+  async send(method, params = {}) {
     const id = ++this.last;
     const answer = new Promise((resolve) => this.waiting.set(id, resolve));
-    this.child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    this.child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: this.session })}\0`);
     const { result, error } = await answer;
     if (error) throw new Error(`${method}: ${error.message}`);
     return result;
+  }
+
+  /** Asks it to close, and kills what is left of it after a while. */
+  async close() {
+    this.session = undefined;
+    this.send('Browser.close').catch(() => {});
+    await Promise.race([this.ended, pause(PATIENCE, undefined, { ref: false })]);
+    try {
+      process.kill(-this.child.pid, 'SIGKILL');
+    } catch {
+      // Nothing is left, or it never started.
+    }
+    await this.ended;
   }
 
   async evaluate(expression) {
@@ -138,6 +159,18 @@ async function photograph(browser) {
   writeFileSync(wanted.screenshot, Buffer.from(data, 'base64'));
 }
 
+/** Removes the folder; processes that are just dying may still write there. */
+async function discard(folder) {
+  for (const end = Date.now() + PATIENCE; Date.now() < end; await pause(20)) {
+    try {
+      return await rm(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY') return console.error(error.message);
+    }
+  }
+  return console.error(`${folder} stays behind`);
+}
+
 function report(seen) {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(wanted.report), '127.0.0.1', () => socket.end(JSON.stringify(seen)));
@@ -162,7 +195,6 @@ try {
   Object.assign(seen, last);
 }
 clearTimeout(alarm);
-browser.child.kill('SIGKILL');
-await browser.ended;
-rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+await browser.close();
+await discard(folder);
 await report(seen);

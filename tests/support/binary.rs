@@ -7,12 +7,14 @@ use std::{
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
+    sync::Arc,
 };
 use tempfile::TempDir;
 
-/// A home folder that ends with the test, an empty working directory beside it.
+/// A home folder, an empty working directory beside it; they end with the last clone and the last program there.
+#[derive(Clone)]
 pub struct Home {
-    root: TempDir,
+    root: Arc<TempDir>,
 }
 
 /// Where each variable points below the home's root.
@@ -38,7 +40,7 @@ impl Home {
             fs::create_dir_all(&path).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         }
-        Self { root }
+        Self { root: Arc::new(root) }
     }
 
     /// The folder that holds the home, the temporary folder and the working directory.
@@ -62,7 +64,14 @@ impl Home {
             FOLDERS.iter().map(|(name, folder)| ((*name).into(), self.root().join(folder).into_os_string())).collect();
         env.push(("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into())));
         env.push(("LANG".into(), "C.UTF-8".into()));
-        Invocation { program: program.into(), args: Vec::new(), env, current: self.root().join(CURRENT), stdin: Stdin::Null }
+        Invocation {
+            program: program.into(),
+            args: Vec::new(),
+            env,
+            current: self.root().join(CURRENT),
+            stdin: Stdin::Null,
+            home: self.clone(),
+        }
     }
 }
 
@@ -83,6 +92,7 @@ pub struct Invocation {
     env: Vec<(OsString, OsString)>,
     current: PathBuf,
     pub(super) stdin: Stdin,
+    pub(super) home: Home,
 }
 
 impl Invocation {

@@ -1,6 +1,6 @@
 //! A program while it runs: waits for what it says, answers its prompts, ends it when the test ends.
 
-use super::binary::{Invocation, Outcome, Stdin};
+use super::binary::{Home, Invocation, Outcome, Stdin};
 use rustix::{
     process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -61,12 +61,14 @@ pub struct Running {
     said: [(Vec<u8>, usize); 3],
     input: Option<Box<dyn Write + Send>>,
     deadline: Instant,
+    /// The folders it works in stay as long as it may run.
+    _home: Home,
 }
 
 impl Running {
     #[track_caller]
     pub(super) fn start(invocation: Invocation, streams: Streams) -> Self {
-        let typed = invocation.typed();
+        let (typed, home) = (invocation.typed(), invocation.home.clone());
         let (sender, events) = channel();
         let (mut child, terminal) = match streams {
             Streams::Pipes => (spawn(invocation.command(&[]), input_of(&invocation.stdin), Stdio::piped(), Stdio::piped()), None),
@@ -90,7 +92,7 @@ impl Running {
         if let Stdin::Text(text) = invocation.stdin {
             feed(input.take().unwrap(), text);
         }
-        Self { typed, pid, events, open, status: None, said: Default::default(), input, deadline: Instant::now() + LIMIT }
+        Self { typed, pid, events, open, status: None, said: Default::default(), input, deadline: Instant::now() + LIMIT, _home: home }
     }
 
     /// The program's process id.

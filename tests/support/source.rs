@@ -46,11 +46,17 @@ impl Source {
 }
 
 /// Every Rust file below these folders of the repository.
+///
+/// # Panics
+/// Where a folder holds none: a rule that reads nothing holds nothing.
 pub fn below(folders: &[&str]) -> Vec<Source> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in folders {
+        let before = files.len();
         collect(&top.join(folder), &mut files);
+        // No example has to be there.
+        assert!(files.len() > before || *folder == "examples", "no source below {}/{folder}", top.display());
     }
     files.sort();
     let mut sources: Vec<_> = files
@@ -65,7 +71,6 @@ pub fn below(folders: &[&str]) -> Vec<Source> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    // `examples/` need not be there.
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -154,6 +159,12 @@ fn quoted_length(rest: &str, quote: char) -> usize {
         }
     }
     rest.len()
+}
+
+#[test]
+#[should_panic(expected = "no source below")]
+fn a_folder_without_sources_is_no_proof() {
+    below(&["tests/browser"]);
 }
 
 #[test]
