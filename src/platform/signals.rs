@@ -106,17 +106,15 @@ impl Catch {
             let mut came: Option<Instant> = None;
             loop {
                 for signal in source.wait() {
-                    match came {
-                        None => {
-                            came = Some(Instant::now());
-                            // Nobody listens any more: the section has ended.
-                            let _ = sender.send(signal);
-                            on_first(signal);
-                        }
-                        Some(first) if signal != SIGPIPE && first.elapsed() > SAME_WISH => {
-                            let _ = emulate_default_handler(signal);
-                        }
-                        Some(_) => {}
+                    let repeats = came.is_some_and(|first| first.elapsed() > SAME_WISH);
+                    if repeats && signal != SIGPIPE {
+                        let _ = emulate_default_handler(signal);
+                    } else if came.is_none() {
+                        // A reader that went away is no wish of the user, so it does not make the next signal a repeat.
+                        came = (signal != SIGPIPE).then(Instant::now);
+                        // Nobody listens any more where the section has ended meanwhile.
+                        let _ = sender.send(signal);
+                        on_first(signal);
                     }
                 }
                 // Only asked after what had come was dealt with.
@@ -186,4 +184,140 @@ fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
     let bit = u32::try_from(signal - 1).ok().and_then(|shift| 1_u64.checked_shl(shift));
     mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::child::{Child, Running};
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::{
+        io::{BufRead, BufReader},
+        os::unix::process::ExitStatusExt,
+        process::{Command, Stdio},
+    };
+
+    fn start(part: &str) -> Running {
+        let mut child = Child::of("platform::signals::tests::child").with("PART", part).start(Stdio::piped());
+        assert!(child.wait_for("ready").starts_with("ready"));
+        child
+    }
+
+    fn signal(child: &Running, signal: Signal) {
+        kill_process(Pid::from_child(&child.process), signal).expect("the child lives");
+    }
+
+    /// Gives the child's first line on standard error.
+    fn line_of(child: &mut Running) -> String {
+        let mut line = String::new();
+        let stderr = child.process.stderr.take().expect("piped");
+        BufReader::new(stderr).read_line(&mut line).expect("readable");
+        line
+    }
+
+    /// Raises in itself; done when the handlers have run, since they run before that returns.
+    fn raise(number: i32) {
+        signal_hook::low_level::raise(number).expect("raised");
+    }
+
+    #[test]
+    #[ignore = "takes signals; started by the tests below"]
+    fn child() {
+        match std::env::var("PART").expect("set by the parent").as_str() {
+            "hold" => {
+                let _hold = Hold::begin(7).expect("held");
+                Child::say("ready");
+                loop {
+                    std::thread::park();
+                }
+            }
+            "ended" => {
+                let hold = Hold::begin(7).expect("held");
+                raise(SIGTERM);
+                Child::say(&format!("pending {:?}", hold.end()));
+                Child::say(&format!("again {:?}", Hold::begin(7).expect("held").end()));
+                raise(SIGTERM);
+                Child::say("survived");
+            }
+            "dropped" => {
+                let hold = Hold::begin(7).expect("held");
+                raise(SIGTERM);
+                drop(hold);
+                Child::say("survived");
+            }
+            "ignored" => {
+                let hold = Hold::begin(7).expect("held");
+                raise(SIGHUP);
+                Child::say(&format!("pending {:?}", hold.end()));
+                raise(SIGHUP);
+                Child::say("survived");
+            }
+            _ => {
+                let (sender, receiver) = mpsc::channel();
+                let watch = Watch::begin(move |signal| sender.send(signal).expect("somebody listens")).expect("watched");
+                raise(SIGINT);
+                Child::say(&format!("noticed {:?}", receiver.recv()));
+                drop(watch);
+                raise(SIGINT);
+                Child::say("survived");
+            }
+        }
+    }
+
+    fn output_of(part: &str) -> (String, Option<i32>) {
+        let mut child = Child::of("platform::signals::tests::child").with("PART", part).start(Stdio::null());
+        let mut text = String::new();
+        for beginning in ["pending", "again"] {
+            if part == "ended" {
+                text += &child.wait_for(beginning);
+            }
+        }
+        if part == "watch" {
+            text += &child.wait_for("noticed");
+        }
+        text += &child.wait_for("survived");
+        (text, child.process.wait().expect("it ends").signal())
+    }
+
+    #[test]
+    fn f_30_the_first_signal_is_held_back_and_announced_and_the_second_ends_the_process() {
+        let mut child = start("hold");
+
+        signal(&child, Signal::INT);
+        assert_eq!(line_of(&mut child), "finishing, at most 7 s; again to give up\n");
+        assert!(child.process.try_wait().expect("a child").is_none());
+        std::thread::park_timeout(SAME_WISH + Duration::from_millis(100));
+        signal(&child, Signal::INT);
+
+        assert_eq!(child.process.wait().expect("it ends").signal(), Some(SIGINT));
+    }
+
+    #[test]
+    fn f_30_a_pending_signal_is_told_at_the_end_and_signals_work_again_after_it() {
+        let (text, ended_by) = output_of("ended");
+
+        assert_eq!(text, format!("pending Some({SIGTERM})\nagain None\n"));
+        assert_eq!(ended_by, Some(SIGTERM));
+    }
+
+    #[test]
+    fn a_section_that_is_left_early_lets_the_signal_take_effect() {
+        assert_eq!(output_of("dropped"), (String::new(), Some(SIGTERM)));
+    }
+
+    #[test]
+    fn l_28_a_watch_notices_the_first_signal_and_afterwards_signals_work_again() {
+        assert_eq!(output_of("watch"), (format!("noticed Ok({SIGINT})\n"), Some(SIGINT)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_signal_that_the_caller_ignores_stays_ignored() {
+        let binary = std::env::current_exe().expect("the test binary");
+        let script = "trap '' HUP; exec \"$0\" platform::signals::tests::child --exact --ignored --nocapture";
+        let output = Command::new("/bin/sh").args(["-c", script]).arg(binary).env("PART", "ignored").output().expect("it ran");
+
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("pending None") && text.contains("survived"), "{text}");
+    }
 }

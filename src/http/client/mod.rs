@@ -61,12 +61,13 @@ pub struct Options {
 pub struct Client {
     options: Options,
     tls: tls::Tls,
+    silence: Duration,
 }
 
 impl Client {
     /// A client with the certificate authorities of the system.
     pub fn new(options: Options) -> Self {
-        Self { options, tls: tls::Tls::default() }
+        Self { options, tls: tls::Tls::default(), silence: SILENCE }
     }
 
     fn exchange(&self, request: &Request, began: Instant, deadline: Instant) -> Result<Response, Undelivered> {
@@ -79,7 +80,8 @@ impl Client {
         let client = self.build(request, &connecting, &trouble)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| trouble.not_sent(&error.to_string()))?;
-        let outcome = runtime.block_on(carry(&client, request, &connecting, deadline, &trouble));
+        let patience = Patience { deadline, silence: self.silence };
+        let outcome = runtime.block_on(carry(&client, request, &connecting, patience, &trouble));
         // A name server that stays silent would otherwise hold us beyond the deadline: its thread cannot be stopped.
         runtime.shutdown_background();
         outcome
@@ -127,11 +129,25 @@ impl Transport for Client {
     }
 }
 
+/// How long a peer is waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    deadline: Instant,
+    silence: Duration,
+}
+
+impl Patience {
+    /// When a peer that has just been heard must have been heard again.
+    fn until(self) -> tokio::time::Instant {
+        self.deadline.min(Instant::now() + self.silence).into()
+    }
+}
+
 async fn carry(
     client: &reqwest::Client,
     request: &Request,
     connecting: &Connecting,
-    deadline: Instant,
+    patience: Patience,
     trouble: &Trouble,
 ) -> Result<Response, Undelivered> {
     let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
@@ -140,24 +156,24 @@ async fn carry(
         // Owned by the wiping type, so that the bytes are wiped where the connection drops them.
         *sent.body_mut() = Some(Bytes::from_owner(Zeroizing::new(body.expose().as_bytes().to_vec())).into());
     }
-    let mut answer = head(client.execute(sent), connecting, deadline, trouble).await?;
+    let mut answer = head(client.execute(sent), connecting, patience, trouble).await?;
     let size: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > HEAD {
         return Err(trouble.too_large());
     }
-    let body = body(&mut answer, deadline, trouble).await?;
+    let body = body(&mut answer, patience, trouble).await?;
     Ok(Response { status: answer.status(), headers: std::mem::take(answer.headers_mut()), body })
 }
 
-/// Waits for the head, until `deadline` and, from the moment the connection stands, for [`SILENCE`].
+/// Waits for the head: until the deadline and, from the moment the connection stands, as long as a peer may be silent.
 async fn head(
     exchange: impl Future<Output = reqwest::Result<reqwest::Response>>,
     connecting: &Connecting,
-    deadline: Instant,
+    patience: Patience,
     trouble: &Trouble,
 ) -> Result<reqwest::Response, Undelivered> {
     let mut exchange = pin!(exchange);
-    let mut patience = pin!(sleep_until(deadline.into()));
+    let mut end = pin!(sleep_until(patience.deadline.into()));
     let mut waits_for_answer = false;
     std::future::poll_fn(|context| {
         if let Poll::Ready(outcome) = exchange.as_mut().poll(context) {
@@ -165,21 +181,19 @@ async fn head(
         }
         if connecting.is_over() && !waits_for_answer {
             waits_for_answer = true;
-            let until = deadline.min(Instant::now() + SILENCE);
-            Pin::as_mut(&mut patience).reset(until.into());
+            Pin::as_mut(&mut end).reset(patience.until());
         }
-        let over = patience.as_mut().poll(context).is_ready();
+        let over = end.as_mut().poll(context).is_ready();
         if over { Poll::Ready(Err(trouble.timed_out(connecting.is_over()))) } else { Poll::Pending }
     })
     .await
 }
 
 /// Reads the body chunk by chunk, as it comes out of the decompression, and stops at [`BODY`].
-async fn body(answer: &mut reqwest::Response, deadline: Instant, trouble: &Trouble) -> Result<Zeroizing<Vec<u8>>, Undelivered> {
+async fn body(answer: &mut reqwest::Response, patience: Patience, trouble: &Trouble) -> Result<Zeroizing<Vec<u8>>, Undelivered> {
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     loop {
-        let until = deadline.min(Instant::now() + SILENCE);
-        let chunk = match timeout_at(until.into(), answer.chunk()).await {
+        let chunk = match timeout_at(patience.until(), answer.chunk()).await {
             Err(_) => return Err(trouble.timed_out(true)),
             Ok(Err(error)) => return Err(trouble.sort(&error, true)),
             Ok(Ok(None)) => return Ok(body),
