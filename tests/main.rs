@@ -4,5 +4,8 @@
 mod support;
 
 mod stores;
+mod stores_file;
+#[cfg(target_os = "linux")]
+mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;

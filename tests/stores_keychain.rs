@@ -4,7 +4,7 @@
 //! [`answer`], which does what `ASK` says and prints how it ended.
 
 use super::stores::{CANARY, Dice, contract, name, record, world};
-use crate::support::{keyring::Session, real};
+use crate::support::{forgetful::Forgetful, keyring::Session, real};
 use std::{
     env, fs,
     io::Write,
@@ -252,6 +252,18 @@ fn f_10_a_stopped_bus_ends_the_call_within_ten_seconds() {
 }
 
 #[test]
+fn f_11_a_keychain_that_says_yes_and_keeps_nothing_is_noticed() {
+    let Some(session) = Session::bare() else { return };
+    let forgetful = Forgetful::start(session.address());
+
+    for question in ["probe", "save till 1", "begin till"] {
+        let before = forgetful.writes();
+        assert_eq!(session.ask(question).0, r#"Err(Forgetful("the Secret Service keychain"))"#, "{question}");
+        assert_eq!(forgetful.writes() - before, 3, "tries of {question}");
+    }
+}
+
+#[test]
 fn f_10_a_dead_bus_and_a_bus_without_a_keychain_and_no_bus_are_told_apart() {
     let Some(mut session) = Session::bare() else { return };
     assert_eq!(session.ask("load till").0, r#"Err(Missing("no Secret Service is running on the session bus"))"#);
@@ -261,7 +273,7 @@ fn f_10_a_dead_bus_and_a_bus_without_a_keychain_and_no_bus_are_told_apart() {
     assert!(said.starts_with(r#"Err(Missing("nobody answers at the address of the session bus"#), "{said}");
 
     let mut without = session.command(env::current_exe().unwrap());
-    without.env_remove("DBUS_SESSION_BUS_ADDRESS").env("DISPLAY", ":99");
+    without.env_remove("DBUS_SESSION_BUS_ADDRESS").env_remove("XDG_RUNTIME_DIR").env("DISPLAY", ":99");
     let (said, _) = ask(without, "load till");
     assert_eq!(said, r#"Err(Missing("there is no session bus here (DBUS_SESSION_BUS_ADDRESS is not set)"))"#);
 }
@@ -269,9 +281,6 @@ fn f_10_a_dead_bus_and_a_bus_without_a_keychain_and_no_bus_are_told_apart() {
 #[test]
 fn without_an_address_the_bus_of_the_runtime_folder_is_found() {
     let Some(session) = Session::with_keyring() else { return };
-    let socket = session.address().split(['=', ',']).nth(1).unwrap().to_owned();
-    let run = session.home().join("run");
-    std::os::unix::fs::symlink(socket, run.join("bus")).unwrap();
     let mut child = session.command(env::current_exe().unwrap());
     child.env_remove("DBUS_SESSION_BUS_ADDRESS");
 

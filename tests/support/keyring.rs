@@ -43,6 +43,7 @@ impl Session {
         }
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("bus.conf");
+        fs::create_dir(home.path().join("run")).unwrap();
         fs::write(&config, bus_config(home.path())).unwrap();
         let mut bus = Command::new("dbus-daemon")
             .arg(format!("--config-file={}", config.display()))
@@ -104,8 +105,6 @@ impl Session {
     }
 
     fn start_keyring(&self) -> Child {
-        let run = self.home.path().join("run");
-        fs::create_dir_all(&run).unwrap();
         let mut keyring = self
             .command("gnome-keyring-daemon")
             .args(["--foreground", "--unlock", "--components=secrets"])
@@ -161,7 +160,7 @@ fn bus_config(home: &Path) -> String {
         r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>unix:dir={}</listen>
+  <listen>unix:path={}/run/bus</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
