@@ -18,3 +18,11 @@ mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
 mod supply_chain;
+mod support;
+
+mod stores;
+mod stores_file;
+#[cfg(target_os = "linux")]
+mod stores_file_faults;
+#[cfg(target_os = "linux")]
+mod stores_keychain;

@@ -18,3 +18,11 @@ pub mod oidc;
 pub mod real;
 #[cfg(target_os = "linux")]
 pub mod running;
+//! What the tests share: the real parts that the program is tried against.
+
+#[cfg(target_os = "linux")]
+pub mod forgetful;
+#[cfg(target_os = "linux")]
+pub mod keyring;
+#[cfg(target_os = "linux")]
+pub mod real;

@@ -11,7 +11,7 @@ use crate::{ports::StoreError, text::printable};
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::{Duration, SystemTime},
 };
 use zeroize::Zeroizing;
@@ -163,13 +163,19 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.contains('~')
 }
 
-/// The path without links, as far as it exists, so that one folder has one name.
+/// The path without links and dots, as far as it exists, so that one folder has one name.
 pub(super) fn resolved(path: &Path) -> PathBuf {
-    match (path.canonicalize(), path.parent(), path.file_name()) {
-        (Ok(whole), ..) => whole,
-        (Err(_), Some(parent), Some(last)) => resolved(parent).join(last),
-        _ => path.to_owned(),
-    }
+    path.canonicalize().unwrap_or_else(|_| {
+        // Step by step, so that `..` after a link leads to where the link's target lies.
+        path.components().fold(PathBuf::new(), |mut whole, part| {
+            match part {
+                Component::ParentDir => drop(whole.pop()),
+                Component::CurDir => {}
+                other => whole.push(other),
+            }
+            if matches!(part, Component::Normal(_)) { whole.canonicalize().unwrap_or(whole) } else { whole }
+        })
+    })
 }
 
 /// A path that may hold anything, made fit to print.

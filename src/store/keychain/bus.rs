@@ -44,7 +44,8 @@ fn judge(address: Option<&str>, in_runtime_folder: bool) -> Result<Bus, StoreErr
 fn is_own_socket(path: &Path) -> bool {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     let own = rustix::process::geteuid().as_raw();
-    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket() && found.uid() == own)
+    // As libdbus looks at it, which takes no link for a socket.
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket() && found.uid() == own)
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ fn said(name: &str, message: &str) -> StoreError {
         spawn if spawn.starts_with("Spawn.") => {
             StoreError::Missing(format!("the Secret Service cannot be started ({})", printable(message)))
         }
-        "NoServer" | "FileNotFound" | "BadAddress" => {
+        "NoServer" | "FileNotFound" | "BadAddress" | "NotSupported" => {
             StoreError::Missing(format!("nobody answers at the address of the session bus ({})", printable(message)))
         }
         "AccessDenied" | "AuthFailed" => StoreError::Denied(format!("the session bus refuses ({})", printable(message))),

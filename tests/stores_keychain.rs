@@ -1,0 +1,398 @@
+//! The keychain against a real GNOME Keyring, and the token cache against the real kernel.
+//!
+//! A process has one session bus, so each question to the keychain is a child: this very program with the name of
+//! [`answer`], which does what `ASK` says and prints how it ended.
+
+use super::stores::{CANARY, Dice, contract, name, record, world};
+use crate::support::{forgetful::Forgetful, keyring::Session, real};
+use std::{
+    env, fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime},
+};
+use tokenstrap::{
+    ports::{AccessTokenCache, Cached, Entropy, Intent, StoreError, TokenStore},
+    secret::Secret,
+    store::{self, KeySource, World, cache::KernelCache},
+};
+
+/// What the child is asked to do.
+const ASK: &str = "TOKENSTRAP_TEST_ASK";
+/// Stands before the child's answer.
+const MARK: &str = "answer: ";
+/// A call promises to end within ten seconds; the rest is the child's own start.
+const LIMIT: Duration = Duration::from_secs(11);
+
+impl Session {
+    /// Asks a child in this session, and tells what it said and how long it took.
+    fn ask(&self, question: &str) -> (String, Duration) {
+        ask(self.command(env::current_exe().unwrap()), question)
+    }
+}
+
+fn ask(mut child: Command, question: &str) -> (String, Duration) {
+    let began = Instant::now();
+    let told = child.args(["--exact", "stores_keychain::answer", "--ignored", "--nocapture"]).env(ASK, question).output().unwrap();
+    let (said, took) = (String::from_utf8(told.stdout).unwrap(), began.elapsed());
+    let answer = said.lines().find_map(|line| Some(line.split_once(MARK)?.1.to_owned()));
+    (answer.unwrap_or_else(|| panic!("no answer to {question}: {said}{}", String::from_utf8_lossy(&told.stderr))), took)
+}
+
+#[test]
+#[ignore = "the child's side of the tests below; alone it does nothing"]
+fn answer() {
+    let Some(question) = env::var(ASK).ok() else { return };
+    let top = Path::new(&env::var("HOME").unwrap()).to_owned();
+    let world = world(&top, KeySource::Unsaid);
+    let words: Vec<&str> = question.split(' ').collect();
+    let told = match (words[0], words.get(1).copied(), words.get(2).copied()) {
+        ("cache", Some(verb), Some(id)) => cache(verb, id),
+        _ => keychain(&world, &words),
+    };
+    writeln!(std::io::stdout(), "\n{MARK}{told}").unwrap();
+}
+
+fn keychain(world: &World<'_>, words: &[&str]) -> String {
+    let store = store::by_name("keychain").unwrap().open(world).unwrap();
+    let number = || words[2].parse::<u64>().unwrap();
+    match words[0] {
+        "contract" => {
+            contract(&*store);
+            "kept".to_owned()
+        }
+        "probe" => told(store.probe()),
+        "save" => told(store.save(&record(words[1], number()))),
+        "load" => told(store.load(&name(words[1])).map(|record| record.map(|record| record.generation))),
+        "delete" => told(store.delete(&name(words[1]))),
+        "list" => told(store.list()),
+        "begin" => {
+            let intent = Intent { generation: 1, refresh_token: "hash".to_owned(), at: SystemTime::UNIX_EPOCH };
+            told(store.begin(&name(words[1]), &intent))
+        }
+        "lock" => told(lock()),
+        "bench" => bench(&*store, number()),
+        other => panic!("nobody knows how to {other}"),
+    }
+}
+
+fn told<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> String {
+    format!("{outcome:?}")
+}
+
+fn lock() -> Result<(), StoreError> {
+    use dbus_secret_service::{EncryptionType, SecretService};
+    let service = SecretService::connect(EncryptionType::Plain).unwrap();
+    service.get_default_collection().unwrap().lock().unwrap();
+    Ok(())
+}
+
+fn bench(store: &dyn TokenStore, times: u64) -> String {
+    let mut took: Vec<Duration> = (0..times)
+        .map(|_| {
+            let began = Instant::now();
+            store.load(&name("till")).unwrap().unwrap();
+            began.elapsed()
+        })
+        .collect();
+    took.sort();
+    format!("{:?}", took[took.len() / 2])
+}
+
+#[test]
+fn the_keychain_keeps_the_contract() {
+    let Some(session) = Session::with_keyring() else { return };
+
+    assert_eq!(session.ask("contract").0, "kept");
+}
+
+#[test]
+fn s_14_the_systems_own_tool_finds_the_item_and_sees_no_token_beside_the_secret() {
+    let Some(session) = Session::with_keyring() else { return };
+    if !real::programs("the look of secret-tool", &["secret-tool"]) {
+        return;
+    }
+    assert_eq!(session.ask("save till 1").0, "Ok(())");
+    assert_eq!(session.ask("begin till").0, "Ok(())");
+
+    let found = session.command("secret-tool").args(["search", "--all", "service", "tokenstrap"]).output().unwrap();
+
+    let shown = [found.stdout, found.stderr].concat();
+    let shown = String::from_utf8(shown).unwrap();
+    let around: String = shown.lines().filter(|line| !line.starts_with("secret = ")).map(|line| format!("{line}\n")).collect();
+    assert!(around.contains("label = tokenstrap: till\n"), "{around}");
+    assert!(around.contains("attribute.username = till\n"), "{around}");
+    assert!(!around.contains(CANARY) && !around.contains("0f0f"), "{around}");
+    assert_eq!(shown.matches("secret = ").count(), 1, "the intent must not be found as a record");
+    assert_eq!(session.ask("list").0, r#"Ok([ProfileName("till")])"#);
+}
+
+#[test]
+fn s_15_a_save_shows_nothing_of_the_record_on_the_bus() {
+    let Some(session) = Session::with_keyring() else { return };
+    if !real::programs("the look at the bus", &["dbus-monitor"]) {
+        return;
+    }
+    let log = session.home().join("monitor");
+    let mut monitor = session
+        .command("dbus-monitor")
+        .args(["--address", session.address(), "--pcap"])
+        .stdout(fs::File::create(&log).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let seen = |text: &str| fs::read(&log).unwrap().windows(text.len()).any(|window| window == text.as_bytes());
+    // A monitor that has begun sees the search of this question.
+    until(|| session.ask("load nobody").0 == "Ok(None)" && seen("nobody"));
+
+    // The read in the end proves that the monitor was awake: on a local bus a read is plain.
+    assert_eq!(session.ask("save till 1").0, "Ok(())");
+    until(|| seen("tokenstrap: till"));
+    let shown_by_the_save = seen(CANARY);
+    assert_eq!(session.ask("load till").0, "Ok(Some(1))");
+    until(|| seen(CANARY));
+
+    let _ = monitor.kill();
+    let _ = monitor.wait();
+    assert!(!shown_by_the_save, "the record went over the bus in the clear");
+}
+
+fn until(mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "it never came");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn s_16_older_copies_of_an_item_go_with_a_save_and_all_of_them_with_a_logout() {
+    let Some(session) = Session::with_keyring() else { return };
+    if !real::programs("copies of an item", &["secret-tool"]) {
+        return;
+    }
+    let copy = |more: &[&str], generation| {
+        let mut tool = session.command("secret-tool");
+        tool.args(["store", "--label=copy", "service", "tokenstrap", "username", "till"]).args(more).stdin(Stdio::piped());
+        let mut tool = tool.spawn().unwrap();
+        tool.stdin.take().unwrap().write_all(record("till", generation).encode().expose().as_bytes()).unwrap();
+        assert!(tool.wait().unwrap().success());
+    };
+    copy(&["extra", "1"], 1);
+    copy(&["extra", "2"], 2);
+    assert_eq!(session.ask("load till").0, "Ok(Some(2))", "the newest copy counts");
+
+    assert_eq!(session.ask("save till 3").0, "Ok(())");
+    let items = || {
+        let found = session.command("secret-tool").args(["search", "--all", "service", "tokenstrap"]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).matches("secret = ").count()
+    };
+    assert_eq!(items(), 1);
+
+    copy(&["extra", "1"], 1);
+    assert_eq!(session.ask("delete till").0, "Ok(())");
+    assert_eq!(items(), 0);
+}
+
+#[test]
+fn s_07_an_item_that_is_no_record_is_kept_and_named() {
+    let Some(session) = Session::with_keyring() else { return };
+    if !real::programs("an item of strangers", &["secret-tool"]) {
+        return;
+    }
+    let mut tool = session.command("secret-tool");
+    tool.args(["store", "--label=x", "service", "tokenstrap", "username", "till"]).stdin(Stdio::piped());
+    let mut tool = tool.spawn().unwrap();
+    tool.stdin.take().unwrap().write_all(b"{\"format\":1}").unwrap();
+    assert!(tool.wait().unwrap().success());
+
+    for question in ["load till", "save till 1"] {
+        assert_eq!(session.ask(question).0, r#"Err(Corrupt { profile: ProfileName("till"), reason: Damaged })"#);
+    }
+    let kept = session.command("secret-tool").args(["lookup", "service", "tokenstrap", "username", "till"]).output().unwrap();
+    assert_eq!(kept.stdout, b"{\"format\":1}");
+}
+
+#[test]
+fn f_09_a_locked_keychain_is_told_from_an_empty_one() {
+    let Some(session) = Session::with_keyring() else { return };
+    assert_eq!(session.ask("save till 1").0, "Ok(())");
+    assert_eq!(session.ask("lock").0, "Ok(())");
+
+    for question in ["load till", "load nobody", "save till 2", "begin till", "delete till", "list", "probe"] {
+        let (said, took) = session.ask(question);
+        assert_eq!(said, r#"Err(Locked("the keychain is locked"))"#, "{question}");
+        assert!(took < LIMIT);
+    }
+}
+
+#[test]
+fn s_12_a_stopped_keychain_ends_every_call_within_ten_seconds() {
+    let Some(session) = Session::with_keyring() else { return };
+    assert_eq!(session.ask("save till 1").0, "Ok(())");
+    session.stop_keyring();
+
+    for question in ["load till", "save till 2", "probe"] {
+        let (said, took) = session.ask(question);
+        assert_eq!(said, r#"Err(Unavailable("the Secret Service did not answer in time"))"#, "{question}");
+        assert!(took < LIMIT, "{question} took {took:?}");
+    }
+}
+
+#[test]
+fn f_10_a_stopped_bus_ends_the_call_within_ten_seconds() {
+    let Some(session) = Session::bare() else { return };
+    session.stop_bus();
+
+    let (said, took) = session.ask("load till");
+
+    assert!(said.starts_with("Err(Unavailable("), "{said}");
+    assert!(took < LIMIT, "{took:?}");
+}
+
+#[test]
+fn f_11_a_keychain_that_says_yes_and_keeps_nothing_is_noticed() {
+    let Some(session) = Session::bare() else { return };
+    let forgetful = Forgetful::start(session.address());
+
+    for question in ["probe", "save till 1", "begin till"] {
+        let before = forgetful.writes();
+        assert_eq!(session.ask(question).0, r#"Err(Forgetful("the Secret Service keychain"))"#, "{question}");
+        assert_eq!(forgetful.writes() - before, 3, "tries of {question}");
+    }
+}
+
+#[test]
+fn f_10_a_dead_bus_and_a_bus_without_a_keychain_and_no_bus_are_told_apart() {
+    let Some(mut session) = Session::bare() else { return };
+    assert_eq!(session.ask("load till").0, r#"Err(Missing("no Secret Service is running on the session bus"))"#);
+
+    session.kill_bus();
+    let (said, _) = session.ask("load till");
+    assert!(said.starts_with(r#"Err(Missing("nobody answers at the address of the session bus"#), "{said}");
+
+    let mut without = session.command(env::current_exe().unwrap());
+    without.env_remove("DBUS_SESSION_BUS_ADDRESS").env_remove("XDG_RUNTIME_DIR").env("DISPLAY", ":99");
+    let (said, _) = ask(without, "load till");
+    assert_eq!(said, r#"Err(Missing("there is no session bus here (DBUS_SESSION_BUS_ADDRESS is not set)"))"#);
+}
+
+#[test]
+fn without_an_address_the_bus_of_the_runtime_folder_is_found() {
+    let Some(session) = Session::with_keyring() else { return };
+    let mut child = session.command(env::current_exe().unwrap());
+    child.env_remove("DBUS_SESSION_BUS_ADDRESS");
+
+    assert_eq!(ask(child, "load till").0, "Ok(None)");
+}
+
+#[test]
+#[ignore = "a figure, not a promise: prints the median of 300 warm reads"]
+fn a_warm_read_takes_few_milliseconds() {
+    let Some(session) = Session::with_keyring() else { return };
+    assert_eq!(session.ask("save till 1").0, "Ok(())");
+    writeln!(std::io::stderr(), "warm read: {}", session.ask("bench till 300").0).unwrap();
+}
+
+fn cache(verb: &str, id: &str) -> String {
+    let cached = |token: String, seconds| Cached {
+        access_token: Secret::new(token),
+        expires_at: SystemTime::now() + Duration::from_secs(seconds),
+        generation: 4,
+    };
+    match verb {
+        "write" => KernelCache.replace(id, &cached(format!("{CANARY}-one"), 60), SystemTime::now()),
+        "write-big" => KernelCache.replace(id, &cached("x".repeat(30_000), 60), SystemTime::now()),
+        "write-too-big" => KernelCache.replace(id, &cached("x".repeat(40_000), 60), SystemTime::now()),
+        "write-ended" => KernelCache.replace(id, &cached(CANARY.to_owned(), 0), SystemTime::now()),
+        "forget" => KernelCache.forget(id),
+        _ => {}
+    }
+    let found = KernelCache.read(id);
+    format!("{:?}", found.map(|found| (found.access_token.expose().to_owned(), found.generation)))
+}
+
+/// A fresh name, so that no two runs of the tests meet; whoever has it forgets it in the end.
+struct Grant(String);
+
+impl Grant {
+    fn new() -> Option<Self> {
+        let mut random = [0; 16];
+        Dice.fill(&mut random).unwrap();
+        let grant = Self(data_encoding::HEXLOWER.encode(&random));
+        // Containers often forbid the kernel's keyring.
+        if cache("write", &grant.0) == "None" {
+            real::left_out("the token cache", "the kernel's keyring is refused here");
+            return None;
+        }
+        Some(grant)
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        KernelCache.forget(&self.0);
+    }
+}
+
+#[test]
+fn s_20_a_cached_token_is_read_by_other_processes_of_the_user_and_gone_once_forgotten() {
+    let Some(grant) = Grant::new() else { return };
+    let here = || Command::new(env::current_exe().unwrap());
+    let home = env::temp_dir();
+    let question = |verb: &str| format!("cache {verb} {}", grant.0);
+    let kept = format!("{:?}", Some((format!("{CANARY}-one"), 4)));
+
+    let mut child = here();
+    assert_eq!(ask(take(child.env("HOME", &home)), &question("read")).0, kept);
+    if real::programs("a session of its own", &["keyctl"]) {
+        // A session keyring without a link to the user's, as over SSH and in containers: neither possesses the key.
+        for verb in ["read", "write", "forget", "write"] {
+            let mut child = Command::new("keyctl");
+            child.args(["session", "-"]).arg(env::current_exe().unwrap()).env("HOME", &home);
+            let wanted = if verb == "forget" { "None" } else { kept.as_str() };
+            assert_eq!(ask(child, &question(verb)).0, wanted, "{verb} in a session of its own");
+        }
+    }
+    assert_eq!(ask(take(here().env("HOME", &home)), &question("read")).0, kept);
+
+    KernelCache.forget(&grant.0);
+    assert_eq!(ask(take(here().env("HOME", &home)), &question("read")).0, "None");
+}
+
+fn take(command: &mut Command) -> Command {
+    std::mem::replace(command, Command::new("false"))
+}
+
+#[test]
+fn s_20_the_key_is_closed_to_group_and_world_and_ends_with_the_token() {
+    let Some(grant) = Grant::new() else { return };
+    let keys = fs::read_to_string("/proc/keys").unwrap_or_default();
+    let Some(line) = keys.lines().find(|line| line.contains(&grant.0)) else {
+        return real::left_out("the look at /proc/keys", "it shows nothing here");
+    };
+
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert!(words[4].ends_with("0000"), "group or world may do something: {line}");
+    assert!(words[3].ends_with('s') || words[3] == "1m" || words[3] == "0m", "it does not end: {line}");
+}
+
+#[test]
+fn s_20_a_token_that_ended_or_is_too_big_leaves_no_older_one_behind() {
+    let Some(grant) = Grant::new() else { return };
+    for verb in ["write-too-big", "write-ended"] {
+        assert_ne!(cache("write", &grant.0), "None");
+        assert_eq!(cache(verb, &grant.0), "None", "{verb}");
+    }
+}
+
+#[test]
+fn s_20_another_grant_of_the_same_user_is_not_answered() {
+    let (Some(one), Some(other)) = (Grant::new(), Grant::new()) else { return };
+    KernelCache.forget(&other.0);
+
+    assert_ne!(cache("read", &one.0), "None");
+    assert_eq!(cache("read", &other.0), "None");
+    assert_eq!(cache("read", "../x y"), "None");
+}
