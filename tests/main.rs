@@ -17,12 +17,10 @@ mod real_parts;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
-mod supply_chain;
-mod support;
-
 mod stores;
 mod stores_file;
 #[cfg(target_os = "linux")]
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
+mod supply_chain;

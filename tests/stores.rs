@@ -76,7 +76,6 @@ pub fn record(profile: &str, generation: u64) -> Record {
         consented_at: SystemTime::UNIX_EPOCH,
         rotations: generation,
         rotation: tokenstrap::oauth::pins::Rotation::Unknown,
-        longest_life: None,
         redirect_uri: None,
     });
     record

@@ -340,7 +340,7 @@ impl Drop for Grant {
 fn s_20_a_cached_token_is_read_by_other_processes_of_the_user_and_gone_once_forgotten() {
     let Some(grant) = Grant::new() else { return };
     let here = || Command::new(env::current_exe().unwrap());
-    let home = env::temp_dir();
+    let home = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let question = |verb: &str| format!("cache {verb} {}", grant.0);
     let kept = format!("{:?}", Some((format!("{CANARY}-one"), 4)));
 

@@ -11,18 +11,14 @@ pub mod canary;
 #[cfg(target_os = "linux")]
 pub mod chromium;
 #[cfg(target_os = "linux")]
+pub mod forgetful;
+#[cfg(target_os = "linux")]
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod keyring;
 #[cfg(target_os = "linux")]
 pub mod oidc;
 #[cfg(target_os = "linux")]
 pub mod real;
 #[cfg(target_os = "linux")]
 pub mod running;
-//! What the tests share: the real parts that the program is tried against.
-
-#[cfg(target_os = "linux")]
-pub mod forgetful;
-#[cfg(target_os = "linux")]
-pub mod keyring;
-#[cfg(target_os = "linux")]
-pub mod real;

@@ -158,7 +158,6 @@ fn is_token(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "a failing test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
