@@ -1,6 +1,6 @@
 //! How a login ended, in words.
 
-use super::Attempt;
+use super::run::Attempt;
 use crate::{
     cli::{
         failure::{Exit, Failure},
