@@ -13,7 +13,7 @@ mod proxy;
 mod tls;
 mod trouble;
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use crate::{

@@ -7,7 +7,7 @@
 
 mod folder;
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use crate::{
