@@ -13,6 +13,9 @@ mod proxy;
 mod tls;
 mod trouble;
 
+#[cfg(all(test, unix))]
+mod tests;
+
 use crate::{
     oauth::{
         endpoint,

@@ -7,6 +7,9 @@
 
 mod folder;
 
+#[cfg(all(test, unix))]
+mod tests;
+
 use crate::{
     ports::{Acquired, Guard, Holder, Lock, LockError},
     profile::ProfileName,
