@@ -13,9 +13,6 @@ mod proxy;
 mod tls;
 mod trouble;
 
-#[cfg(all(test, unix))]
-mod tests;
-
 use crate::{
     oauth::{
         endpoint,
@@ -217,5 +214,5 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     body.extend_from_slice(chunk);
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

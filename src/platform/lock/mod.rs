@@ -7,9 +7,6 @@
 
 mod folder;
 
-#[cfg(all(test, unix))]
-mod tests;
-
 use crate::{
     ports::{Acquired, Guard, Holder, Lock, LockError},
     profile::ProfileName,
@@ -200,5 +197,5 @@ fn shown(path: &std::path::Path) -> String {
     printable(&path.display().to_string())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
