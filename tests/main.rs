@@ -6,6 +6,7 @@ mod rehearsal;
 mod support;
 
 mod architecture;
+mod consent;
 mod coverage;
 mod http_server;
 mod layout;
@@ -13,7 +14,10 @@ mod listener;
 mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
+mod readme;
+#[cfg(target_os = "linux")]
 mod real_parts;
+mod refresh;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
