@@ -13,6 +13,8 @@ mod listener;
 mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
+mod real_login;
+#[cfg(target_os = "linux")]
 mod real_parts;
 mod sandbox;
 mod sandbox_faults;
