@@ -15,6 +15,7 @@ mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
 mod readme;
+mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
