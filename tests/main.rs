@@ -3,6 +3,8 @@
 
 mod raw;
 mod rehearsal;
+#[cfg(target_os = "linux")]
+mod scene;
 mod support;
 
 mod architecture;
@@ -12,6 +14,8 @@ mod layout;
 mod listener;
 mod listener_floods;
 mod listener_result;
+#[cfg(target_os = "linux")]
+mod login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod sandbox;
