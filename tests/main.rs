@@ -28,3 +28,5 @@ mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 mod supply_chain;
+#[cfg(target_os = "linux")]
+mod token;
