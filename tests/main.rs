@@ -3,6 +3,8 @@
 
 mod raw;
 mod rehearsal;
+#[cfg(target_os = "linux")]
+mod scene;
 mod support;
 
 mod architecture;
@@ -16,6 +18,7 @@ mod listener_result;
 #[cfg(target_os = "linux")]
 mod readme;
 mod real_login;
+mod login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
@@ -31,3 +34,4 @@ mod stores_keychain;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod token;

@@ -11,7 +11,7 @@ use crate::{
         failure::{Exit, Failure},
         show, terminal,
     },
-    flow::{self, Confirm, FlowError, LoggedIn, Preflight, World},
+    flow::{self, Confirm, FlowError, Preflight, World},
     oauth::{
         grant::{self, Prompt},
         metadata::ServerMetadata,
@@ -23,7 +23,7 @@ use crate::{
     secret::Secret,
     text::printable,
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// One run of the command, once it is clear who is meant and how the person is reached.
 pub(super) struct Attempt<'a> {
@@ -37,6 +37,11 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     pub fn run(mut self) -> Result<Exit, Failure> {
+        if self.login.finish {
+            let agent = Agent::new(self.context, self.manner.clone(), self.login.timeout);
+            let settings = self.settings.borrow().clone();
+            return self.context.with_world(&settings, &agent, |world| self.finish(world, &agent));
+        }
         if self.entry.is_none() && self.settings.borrow().names_no_server() {
             if !self.manner.person {
                 return Err(PlanError::NoServer.into());
@@ -45,7 +50,7 @@ impl Attempt<'_> {
             self.settings.borrow_mut().provider = self.entry.as_ref().map(|entry| entry.name.clone());
         }
         let secret = self.given_secret()?;
-        if !self.manner.person && !self.login.finish && self.settings.borrow().client_id.is_none() {
+        if !self.manner.person && self.settings.borrow().client_id.is_none() {
             return Err(PlanError::NoClientId.into());
         }
         let agent = Agent::new(self.context, self.manner.clone(), self.login.timeout);
@@ -58,7 +63,11 @@ impl Attempt<'_> {
             return terminal::secret_from_stdin().map(Some);
         }
         let Some(variable) = &self.login.client_secret_env else { return Ok(None) };
-        let missing = || Failure::usage(format!("the environment variable `{}` is not set", printable(variable)));
+        // Not by its name: some will put the secret itself there (SECURITY X-01).
+        let missing = || {
+            Failure::usage("the environment variable that --client-secret-env names is not set")
+                .hint("it takes the name of a variable, never the secret itself")
+        };
         context::env(variable).map(Secret::new).map(Some).ok_or_else(missing)
     }
 
@@ -73,18 +82,21 @@ impl Attempt<'_> {
             let asked = self.settings.borrow().client_id.clone();
             asked.is_none_or(|id| id == registration.pins.client_id)
         });
-        let secret = secret.or_else(|| kept.as_ref().and_then(|(_, secret)| secret.clone()));
         if self.settings.borrow().client_id.is_none() {
-            self.settings.borrow_mut().client_id = kept.map(|(registration, _)| registration.pins.client_id);
+            self.settings.borrow_mut().client_id = kept.as_ref().map(|(registration, _)| registration.pins.client_id.clone());
         }
         let metadata = self.metadata(world)?;
-        let mut secret = secret;
-        let draft = self.plan(metadata.as_ref(), self.wants_secret(secret.is_some()))?;
+        let is_kept = secret.is_none();
+        let has_secret = !is_kept || kept.as_ref().is_some_and(|(_, secret)| secret.is_some());
+        let draft = self.plan(metadata.as_ref(), self.wants_secret(has_secret))?;
+        let mut secret = secret.or_else(|| self.kept_secret(kept, &draft));
         let listener = self.bind(&draft.redirect_uri)?;
         let redirect_uri = listener.as_ref().map_or_else(|| draft.redirect_uri.clone(), |listener| listener.redirect_uri().clone());
         self.ask_missing(&redirect_uri, &mut secret)?;
         let mut plan = self.plan(metadata.as_ref(), secret.is_some())?;
         plan.redirect_uri = redirect_uri;
+        // A kept secret goes nowhere but to the server that it was given for, whatever an entry says by now.
+        plan.preflight = plan.preflight.filter(|endpoint| !is_kept || endpoint.authority() == plan.pins.token_endpoint.authority());
         self.refuse_weak(&plan, secret.as_ref())?;
         flow::probe(world)?;
         let registration = Registration { pins: plan.pins.clone(), client_secret: secret };
@@ -100,6 +112,21 @@ impl Attempt<'_> {
         }
         self.preflight(world, &plan, &registration)?;
         self.consent(world, agent, plan, registration, listener)
+    }
+
+    /// The stored secret, where this login goes to the server that it is stored for: an edit of the settings cannot send it
+    /// elsewhere (SECURITY T-22).
+    fn kept_secret(&self, kept: Option<(Registration, Option<Secret>)>, plan: &Plan) -> Option<Secret> {
+        let (registration, secret) = kept?;
+        let (stored, wanted) = (&registration.pins.token_endpoint, &plan.pins.token_endpoint);
+        if stored != wanted && secret.is_some() {
+            self.context.warn(&[format!(
+                "the stored client secret belongs to {} and is not sent to {}; pass it anew if it is meant for both",
+                stored.authority(),
+                wanted.authority()
+            )]);
+        }
+        secret.filter(|_| stored == wanted)
     }
 
     /// A secret is expected unless the person said that there is none.
@@ -133,8 +160,8 @@ impl Attempt<'_> {
 
     /// Bound once and kept, before anything is asked or opened.
     fn bind(&self, uri: &RedirectUri) -> Result<Option<Listener>, Failure> {
-        let Login { paste, device, link, finish, client_only, listen, .. } = self.login;
-        if *paste || *device || *link || *finish || *client_only {
+        let Login { paste, device, link, client_only, listen, .. } = self.login;
+        if *paste || *device || *link || *client_only {
             return Ok(None);
         }
         match listen {
@@ -145,9 +172,6 @@ impl Attempt<'_> {
 
     /// The redirect URI is shown before the id is asked for: the two are typed into the same form of the vendor.
     fn ask_missing(&self, redirect_uri: &RedirectUri, secret: &mut Option<Secret>) -> Result<(), Failure> {
-        if self.login.finish {
-            return Ok(());
-        }
         let id_missing = self.settings.borrow().client_id.is_none();
         let secret_missing = secret.is_none() && self.wants_secret(id_missing && self.settings.borrow().client_auth.is_none());
         if !self.manner.person {
@@ -194,9 +218,7 @@ impl Attempt<'_> {
     }
 
     fn preflight(&self, world: &World<'_>, plan: &Plan, registration: &Registration) -> Result<(), Failure> {
-        let Some(endpoint) =
-            plan.preflight.as_ref().filter(|_| !self.login.no_preflight && !self.login.finish && registration.client_secret.is_some())
-        else {
+        let Some(endpoint) = plan.preflight.as_ref().filter(|_| !self.login.no_preflight && registration.client_secret.is_some()) else {
             return Ok(());
         };
         match flow::preflight(world, registration, endpoint) {
@@ -246,16 +268,34 @@ impl Attempt<'_> {
         }
         let pins = &login.registration.pins;
         let mismatch = self.entry.as_ref().and_then(|entry| entry.mismatch.clone());
-        agent.prepare(listener, pins, &login.scopes, mismatch, self.login.finish);
-        let outcome = if self.login.finish { self.finish(world, &login) } else { flow::login(world, &login).map_err(Failure::from) };
+        agent.prepare(listener, pins, &login.scopes, mismatch, false);
+        let outcome = flow::login(world, &login).map_err(Failure::from);
         self.good_news(outcome.map_err(|failure| self.explain(failure, &plan.redirect_uri))?)
     }
 
-    fn finish(&self, world: &World<'_>, login: &flow::Login<'_>) -> Result<LoggedIn, Failure> {
+    /// Goes on where `--link` stopped, with what was stored then; what the settings say by now changes nothing.
+    fn finish(&self, world: &World<'_>, agent: &Agent<'_>) -> Result<Exit, Failure> {
         let nothing = || Failure::from(FlowError::NothingPending(self.profile.clone()));
         let pending = world.store.load(&self.profile)?.and_then(|record| record.pending).ok_or_else(nothing)?;
         let attempt = pending.attempt.ok_or_else(nothing)?;
-        Ok(flow::finish(world, login, attempt)?)
+        let confirm = |old: &Account, new: &Account| self.confirm(old, new);
+        let login = flow::Login {
+            profile: self.profile.clone(),
+            kind: grant::by_name("authorization_code").ok_or_else(|| Failure::new(Exit::Bug, "a grant is missing from its table"))?,
+            redirect_uri: attempt.redirect_uri.clone(),
+            scopes: attempt.scopes.clone(),
+            scope_separator: " ".to_owned(),
+            params: BTreeMap::new(),
+            expected_issuer: attempt.expected_issuer.clone(),
+            pkce: attempt.verifier.is_some(),
+            patience: self.login.timeout,
+            confirm: &confirm,
+            show: &|_| {},
+            registration: pending.registration,
+        };
+        agent.prepare(None, &login.registration.pins, &login.scopes, None, true);
+        let outcome = flow::finish(world, &login, attempt).map_err(Failure::from);
+        self.good_news(outcome.map_err(|failure| self.explain(failure, &login.redirect_uri))?)
     }
 
     fn confirm(&self, old: &Account, new: &Account) -> Confirm {
