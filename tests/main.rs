@@ -16,9 +16,11 @@ mod listener;
 mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
-mod readme;
-mod real_login;
 mod login;
+#[cfg(target_os = "linux")]
+mod readme;
+#[cfg(target_os = "linux")]
+mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
@@ -34,4 +36,5 @@ mod stores_keychain;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(target_os = "linux")]
 mod token;
