@@ -13,6 +13,8 @@ mod listener;
 mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
+mod real_answers;
+#[cfg(target_os = "linux")]
 mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
@@ -25,4 +27,6 @@ mod stores_file;
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
+#[cfg(target_os = "linux")]
+mod storm;
 mod supply_chain;
