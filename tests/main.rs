@@ -8,6 +8,7 @@ mod scene;
 mod support;
 
 mod architecture;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 mod http_server;
@@ -19,6 +20,8 @@ mod listener_result;
 mod login;
 #[cfg(target_os = "linux")]
 mod readme;
+#[cfg(target_os = "linux")]
+mod real_answers;
 #[cfg(target_os = "linux")]
 mod real_login;
 #[cfg(target_os = "linux")]
@@ -33,6 +36,8 @@ mod stores_file;
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
+#[cfg(target_os = "linux")]
+mod storm;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;
