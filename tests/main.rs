@@ -17,10 +17,16 @@ mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
 #[cfg(target_os = "linux")]
+mod login_request;
+#[cfg(target_os = "linux")]
 mod real_parts;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
+#[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
+mod settings;
 mod stores;
 mod stores_file;
 #[cfg(target_os = "linux")]
