@@ -8,6 +8,7 @@ mod scene;
 mod support;
 
 mod architecture;
+mod consent;
 mod coverage;
 mod http_server;
 mod layout;
@@ -15,11 +16,14 @@ mod listener;
 mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
+mod readme;
+mod real_login;
 mod login;
 #[cfg(target_os = "linux")]
 mod login_request;
 #[cfg(target_os = "linux")]
 mod real_parts;
+mod refresh;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
@@ -35,4 +39,5 @@ mod stores_file_faults;
 mod stores_keychain;
 mod supply_chain;
 #[cfg(target_os = "linux")]
+mod terminal;
 mod token;

@@ -38,11 +38,29 @@ pub fn get(url: &str) -> Answer {
     send("GET", url, "", "")
 }
 
+/// Fetches a loopback URL with an `Authorization` header.
+#[track_caller]
+pub fn get_as(authorization: &str, url: &str) -> Answer {
+    send("GET", url, &format!("Authorization: {authorization}\r\n"), "")
+}
+
 /// Posts a form to a loopback URL.
 #[track_caller]
 pub fn post(url: &str, fields: &[(&str, &str)]) -> Answer {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    send("POST", url, "Content-Type: application/x-www-form-urlencoded\r\n", &body)
+    send("POST", url, FORM, &form(fields))
+}
+
+/// Posts a form to a loopback URL with an `Authorization` header.
+#[track_caller]
+pub fn post_as(authorization: &str, url: &str, fields: &[(&str, &str)]) -> Answer {
+    send("POST", url, &format!("{FORM}Authorization: {authorization}\r\n"), &form(fields))
+}
+
+/// The header of a form.
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+fn form(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 #[track_caller]

@@ -1,6 +1,6 @@
 //! What the tests share: the program under test in a house of its own, and the real parts it is tried against.
 //!
-//! Nothing here knows a command of tokenstrap. Every wait has a limit and none is a sleep.
+//! Nothing but the desk knows a command of tokenstrap. Every wait has a limit and none is a sleep.
 
 pub mod source;
 
@@ -10,6 +10,8 @@ pub mod binary;
 pub mod canary;
 #[cfg(target_os = "linux")]
 pub mod chromium;
+#[cfg(target_os = "linux")]
+pub mod desk;
 #[cfg(target_os = "linux")]
 pub mod forgetful;
 #[cfg(target_os = "linux")]
@@ -22,3 +24,5 @@ pub mod oidc;
 pub mod real;
 #[cfg(target_os = "linux")]
 pub mod running;
+
+pub mod rig;
