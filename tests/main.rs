@@ -18,6 +18,7 @@ mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
+mod login_request;
 #[cfg(target_os = "linux")]
 mod readme;
 #[cfg(target_os = "linux")]
@@ -30,6 +31,10 @@ mod refresh;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
+#[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
+mod settings;
 mod stores;
 mod stores_file;
 #[cfg(target_os = "linux")]
