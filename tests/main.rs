@@ -9,3 +9,5 @@ mod stores_file;
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
+#[cfg(target_os = "linux")]
+mod token_cache;
