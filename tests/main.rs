@@ -50,3 +50,4 @@ mod supply_chain;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod token;
+mod token_cache;
