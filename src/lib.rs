@@ -5,14 +5,21 @@
 //! | floor | rooms | what for |
 //! |---|---|---|
 //! | 8 | `cli` | commands: parse, call one flow, render; the composition root; hints and exit codes |
-//! | 7 | `redirect` `sandbox` `pos` | users of the one HTTP server: redirect listener, authorization server, register rehearsal |
-//! | 6 | `store` `http` `platform` `config` | adapters: token stores; HTTP client and server; the machine; the settings file |
+//! | 7 | `redirect` `sandbox` | users of the one HTTP server: the redirect listener, the make-believe authorization server |
+//! | 6 | `store` `http` `platform` `config` | adapters: token stores; HTTP client and server; the machine; the settings files |
 //! | 5 | `flow` | use cases: login, access token, logout, check; drives grants through ports |
 //! | 4 | `ports` | the world as traits |
 //! | 3 | `profile` | what the user named, merged with a provider |
-//! | 2 | `provider` `output` `helper` | pure tables: catalogue, token formats, credential-helper protocols |
+//! | 2 | `provider` `output` | pure tables: the catalogue, the formats of a token |
 //! | 1 | `oauth` | the protocol: requests built, responses read |
 //! | 0 | `secret` `text` | values that must not be seen; words from outside, made safe to show |
+//!
+//! The way of `login`: `cli::login` makes a plan out of flags, settings, catalogue and discovery, binds the listener, proves the
+//! store and saves id and secret; `flow::login` drives the grant through browser, listener and paste prompt, saves the tokens aside,
+//! looks whose they are, and puts them in place.
+//!
+//! The way of `token`: settings, then the kernel's keyring, then the store; a fresh token is printed with no lock, thread, runtime
+//! or network. Else `flow::access_token` locks, loads again, proves the store, sends, saves, clears its note and prints.
 
 pub mod cli;
 pub mod config;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Test files that may sleep, each with the reason.
-const SLEEPERS: [&str; 0] = [];
+const SLEEPERS: [&str; 2] = ["tests/http_server.rs", "tests/stores.rs"];
 
 fn top(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

@@ -3,21 +3,27 @@
 
 mod raw;
 mod rehearsal;
+#[cfg(target_os = "linux")]
+mod scene;
 mod support;
 
 mod architecture;
+mod consent;
 mod coverage;
 mod http_server;
 mod layout;
 mod listener;
 mod listener_floods;
 mod listener_result;
+mod login;
+mod readme;
 #[cfg(target_os = "linux")]
 mod real_answers;
 #[cfg(target_os = "linux")]
 mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
+mod refresh;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
@@ -30,3 +36,6 @@ mod stores_keychain;
 #[cfg(target_os = "linux")]
 mod storm;
 mod supply_chain;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod token;

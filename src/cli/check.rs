@@ -9,7 +9,7 @@ use super::{
     terminal,
     token::{hand_out, need},
 };
-use crate::flow;
+use crate::flow::{self, FlowError};
 use clap::Args;
 use serde_json::json;
 use std::time::Duration;
@@ -33,7 +33,12 @@ impl Run for Check {
         let handed = hand_out(context, &profile, &settings, &need(context, Duration::from_secs(5)))?;
         context.warn(&handed.warnings);
         let report = context.with_world(&settings, &Nobody, |world| {
-            flow::check(world, &handed.record).map_err(|error| Failure::from(error).hint_login(&profile))
+            flow::check(world, &handed.record).map_err(|error| match error {
+                FlowError::NoEndpoint(_) => {
+                    Failure::from(error).hint("the token may work all the same; only a call to the server's API can tell")
+                }
+                error => Failure::from(error).hint_login(&profile),
+            })
         })?;
         let left = handed.tokens().and_then(|tokens| tokens.remaining(context.now()));
         if context.globals.json {

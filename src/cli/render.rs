@@ -4,9 +4,10 @@ use crate::text::printable;
 use jiff::{Timestamp, tz::TimeZone};
 use std::time::{Duration, SystemTime};
 
-/// `45 s`, `12 min`, `1 h 30 min`, `14 days`: two units at most, rounded down.
+/// `45 s`, `12 min`, `1 h 30 min`, `14 days`: two units at most.
 pub(super) fn span(time: Duration) -> String {
-    let seconds = time.as_secs();
+    // What has just begun is still as long as it was.
+    let seconds = if time.as_secs() > 600 { (time.as_secs() + 30) / 60 * 60 } else { time.as_secs() };
     let two = |large: u64, unit: &str, small: u64, sub: &str| {
         if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small} {sub}") }
     };

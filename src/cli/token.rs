@@ -11,6 +11,7 @@ use crate::{
     flow::{self, Budget, Handed, Need},
     oauth::token::TokenSet,
     output::{self, FORMATS, Handout},
+    platform::last_use,
     ports::AccessTokenCache,
     profile::{ProfileName, Record, Settings, differs},
     store::cache::KernelCache,
@@ -66,6 +67,7 @@ impl Run for Token {
                 .hint("use capital letters, digits and underscores"));
         }
         let settings = context.settings(&profile)?;
+        last_use::note(&context.folders.state, profile.as_str());
         if let Some(tokens) = self.cached(context, &settings)? {
             return self.print(context, &tokens);
         }

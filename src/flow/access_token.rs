@@ -18,7 +18,7 @@ use crate::{
         request::Client,
         token::TokenSet,
     },
-    ports::{Acquired, Intent, StoreError},
+    ports::{Acquired, Guard, Intent, StoreError},
     profile::{Current, Mark, ProfileName, Record, Registration, Suspect},
     secret::Secret,
 };
@@ -101,7 +101,7 @@ pub fn access_token(world: &World<'_>, profile: &ProfileName, need: &Need) -> Re
         (Acquired::Satisfied, None) => return Err(FlowError::NoGrant(profile.clone())),
         (Acquired::Exclusive(guard), _) => guard,
     };
-    let outcome = under_lock(world, profile, need, seen);
+    let outcome = under_lock(world, profile, need, seen, guard.as_ref());
     drop(guard);
     outcome
 }
@@ -129,7 +129,7 @@ fn whole_millis(at: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn under_lock(world: &World<'_>, profile: &ProfileName, need: &Need, seen: u64) -> Result<Handed, FlowError> {
+fn under_lock(world: &World<'_>, profile: &ProfileName, need: &Need, seen: u64, guard: &dyn Guard) -> Result<Handed, FlowError> {
     let mut record = world.store.load(profile)?.ok_or_else(|| FlowError::NoGrant(profile.clone()))?;
     if serves(&record, need, seen, world.clock.now()) {
         return Ok(Handed::of(record));
@@ -141,7 +141,7 @@ fn under_lock(world: &World<'_>, profile: &ProfileName, need: &Need, seen: u64) 
             return Ok(Handed { warnings, ..Handed::of(record) });
         }
     }
-    let mut handed = Refreshing::new(world, profile, need, record)?.run()?;
+    let mut handed = Refreshing::new(world, profile, need, record, guard)?.run()?;
     warnings.append(&mut handed.warnings);
     Ok(Handed { warnings, ..handed })
 }
@@ -169,10 +169,11 @@ struct Refreshing<'a> {
     current: Current,
     refresh_token: Secret,
     interrupted: Option<Intent>,
+    guard: &'a dyn Guard,
 }
 
 impl<'a> Refreshing<'a> {
-    fn new(world: &'a World<'a>, profile: &ProfileName, need: &'a Need, record: Record) -> Result<Self, FlowError> {
+    fn new(world: &'a World<'a>, profile: &ProfileName, need: &'a Need, record: Record, guard: &'a dyn Guard) -> Result<Self, FlowError> {
         let no_grant = || FlowError::NoGrant(profile.clone());
         let current = record.current.clone().ok_or_else(no_grant)?;
         let registration = record.registration.clone().ok_or_else(no_grant)?;
@@ -189,7 +190,7 @@ impl<'a> Refreshing<'a> {
                 return Err(FlowError::Marked { profile: profile.clone(), at: mark.at });
             }
         }
-        Ok(Self { world, need, record, registration, current, refresh_token, interrupted: None })
+        Ok(Self { world, need, record, registration, current, refresh_token, interrupted: None, guard })
     }
 
     fn alive(&self) -> bool {
@@ -204,7 +205,7 @@ impl<'a> Refreshing<'a> {
         if let Err(refusal) = store.begin(&profile, &intent) {
             return self.serve_live(format!("the store cannot be written: {refusal}"), FlowError::Store(refusal));
         }
-        if !self.need.budget.allows_sending(clock.instant()) {
+        if !self.need.budget.allows_sending(clock.instant()) || !self.guard.is_held() {
             let _ = store.clear(&profile);
             return Err(FlowError::Lock(crate::ports::LockError::Busy(None)));
         }

@@ -30,7 +30,7 @@ pub struct LoggedOut {
 /// [`FlowError`]; the record is still there then.
 pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: bool) -> Result<LoggedOut, FlowError> {
     let deadline = world.clock.instant() + LOCK;
-    let _guard = match world.lock.acquire(&world.store.identity(), profile, deadline, &mut || false)? {
+    let guard = match world.lock.acquire(&world.store.identity(), profile, deadline, &mut || false)? {
         Acquired::Exclusive(guard) => Some(guard),
         Acquired::Satisfied => None,
     };
@@ -56,6 +56,9 @@ pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: boo
     let _ = world.spool.discard(profile, &world.store.identity());
     if let Some(record) = &record {
         world.cache.forget(&record.id);
+    }
+    if let Some(guard) = guard {
+        guard.forget();
     }
     Ok(LoggedOut { record, revoked, warnings })
 }

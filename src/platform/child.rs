@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     process::{self, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 /// A test of this binary, about to run in a process of its own.
@@ -45,6 +46,14 @@ impl Child {
     /// What a child prints when every one of its assertions held.
     pub(crate) fn ends_well() {
         Self::say("child ends well");
+    }
+
+    /// Waits to be killed; a minute at most, for a parent that was killed itself.
+    pub(crate) fn waits() {
+        let end = Instant::now() + Duration::from_secs(60);
+        while let Some(rest) = end.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(rest);
+        }
     }
 
     /// Prints a line for the parent.

@@ -11,5 +11,5 @@ pub mod lock;
 #[cfg_attr(not(unix), path = "no_signals.rs")]
 pub mod signals;
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod child;

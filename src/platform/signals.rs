@@ -227,9 +227,7 @@ mod tests {
             "hold" => {
                 let _hold = Hold::begin(7).expect("held");
                 Child::say("ready");
-                loop {
-                    std::thread::park();
-                }
+                Child::waits();
             }
             "ended" => {
                 let hold = Hold::begin(7).expect("held");

@@ -24,3 +24,5 @@ pub mod oidc;
 pub mod real;
 #[cfg(target_os = "linux")]
 pub mod running;
+
+pub mod rig;

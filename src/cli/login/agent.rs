@@ -122,7 +122,7 @@ impl<'a> Agent<'a> {
 
     /// Variables that hold secrets of ours and are none of the browser's business.
     fn hidden(&self) -> Vec<String> {
-        let named = std::env::args().collect::<Vec<_>>();
+        let named = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect::<Vec<_>>();
         let value_of = |flag: &str| {
             let joined = named.iter().find_map(|argument| argument.strip_prefix(&format!("{flag}=")).map(str::to_owned));
             joined.or_else(|| named.iter().position(|argument| argument == flag).and_then(|at| named.get(at + 1).cloned()))

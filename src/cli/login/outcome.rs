@@ -1,6 +1,6 @@
 //! How a login ended, in words.
 
-use super::Attempt;
+use super::run::Attempt;
 use crate::{
     cli::{
         failure::{Exit, Failure},
@@ -69,7 +69,7 @@ impl Attempt<'_> {
         }
         let mismatch = self.entry.as_ref().and_then(|entry| entry.mismatch.clone());
         let cause = mismatch.unwrap_or_else(|| "an error page of the server usually means that another redirect URI is registered".into());
-        failure.because(cause).because(format!("the redirect URI has to be registered as exactly {redirect_uri}")).hint(format!(
+        failure.because(cause).because(format!("it has to be exactly {redirect_uri}")).hint(format!(
             "id and secret are kept: `tokenstrap login {}` tries again, with --paste where the browser is elsewhere",
             self.profile
         ))

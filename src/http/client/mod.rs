@@ -13,9 +13,6 @@ mod proxy;
 mod tls;
 mod trouble;
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     oauth::{
         endpoint,
@@ -216,3 +213,6 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     }
     body.extend_from_slice(chunk);
 }
+
+#[cfg(all(test, unix))]
+mod tests;

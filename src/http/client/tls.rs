@@ -26,13 +26,13 @@ impl Tls {
     }
 
     /// Trusts the given authorities and no others.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(super) fn trusting(roots: RootCertStore) -> Self {
         Self { system: OnceLock::from(trusting(roots)) }
     }
 
     /// Whether the authorities were loaded.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(super) fn is_loaded(&self) -> bool {
         self.system.get().is_some()
     }

@@ -7,9 +7,6 @@
 
 mod folder;
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     ports::{Acquired, Guard, Holder, Lock, LockError},
     profile::ProfileName,
@@ -199,3 +196,6 @@ impl Guard for Held {
 fn shown(path: &std::path::Path) -> String {
     printable(&path.display().to_string())
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -41,9 +41,7 @@ fn child_holds_the_lock() {
     let held = exclusive(&folder.grant("file:/a", &till()));
     assert!(held.is_some());
     Child::say("held");
-    loop {
-        thread::park();
-    }
+    Child::waits();
 }
 
 #[test]
@@ -252,4 +250,8 @@ fn s_19_a_planted_link_is_not_followed() {
 
     assert!(matches!(lock.try_exclusive(), Err(LockError::Unavailable(_))));
     assert_eq!(std::fs::read_to_string(&victim).expect("there"), "precious");
+
+    std::fs::remove_file(&victim).expect("removed");
+    assert!(lock.try_exclusive().is_err());
+    assert!(!victim.exists(), "a file was made through the link");
 }

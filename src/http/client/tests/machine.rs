@@ -140,7 +140,7 @@ fn n_03_no_error_shows_the_proxys_password() {
 fn n_01_no_proxy_is_heeded_and_an_unusable_proxy_is_not_passed_by() {
     let folder = tempfile::tempdir().expect("a folder");
     let roots = written_roots(&folder, &Authority::new());
-    let (proxy, direct) = (Peer::saying(""), Peer::saying(""));
+    let (proxy, direct) = (Peer::saying(""), Peer::raw(|_| Vec::new()));
     let through = format!("http://{}", proxy.address);
     // Reaches this machine without being one of the addresses that bypass every proxy.
     let target = format!("https://0.0.0.0:{}/token", direct.address.port());
