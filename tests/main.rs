@@ -15,7 +15,9 @@ mod layout;
 mod listener;
 mod listener_floods;
 mod listener_result;
+#[cfg(target_os = "linux")]
 mod login;
+#[cfg(target_os = "linux")]
 mod readme;
 #[cfg(target_os = "linux")]
 mod real_answers;
