@@ -50,4 +50,5 @@ mod supply_chain;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod token;
+#[cfg(target_os = "linux")]
 mod token_cache;
