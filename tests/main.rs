@@ -8,6 +8,7 @@ mod scene;
 mod support;
 
 mod architecture;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 mod http_server;
@@ -17,6 +18,9 @@ mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
+mod login_request;
+#[cfg(target_os = "linux")]
+mod quiet;
 #[cfg(target_os = "linux")]
 mod readme;
 #[cfg(target_os = "linux")]
@@ -29,6 +33,10 @@ mod refresh;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;
+#[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
+mod settings;
 mod stores;
 mod stores_file;
 #[cfg(target_os = "linux")]
@@ -40,4 +48,7 @@ mod storm;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(target_os = "linux")]
 mod token;
+#[cfg(target_os = "linux")]
+mod token_cache;

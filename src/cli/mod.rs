@@ -1,7 +1,7 @@
 //! Commands: parse, call one flow, render.
 //!
 //! This floor is the composition root, the only one that knows flags, hints and exit codes. A command is one file and
-//! one line in [`COMMANDS`]. Only the command that was named is built for parsing; help and completions build them all.
+//! one line in `COMMANDS`. Only the command that was named is built for parsing; help and completions build them all.
 
 mod check;
 mod completions;

@@ -48,6 +48,9 @@ pub enum EndpointError {
     /// A fragment, which RFC 6749 sections 3.1 and 3.2 forbid.
     #[error("`{0}` has a fragment")]
     Fragment(String),
+    /// A host with characters that no host has, such as a variable that somebody hoped would be filled in.
+    #[error("`{0}` is not the name of a host")]
+    Host(String),
 }
 
 impl Endpoint {
@@ -73,7 +76,13 @@ impl Endpoint {
         if url.fragment().is_some() {
             return Err(EndpointError::Fragment(shown()));
         }
-        Ok(Self(url))
+        match url.host() {
+            // The URL standard lets more into a name (`$`, `*`, `'`) than any host has.
+            Some(Host::Domain(name)) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) => {
+                Err(EndpointError::Host(crate::text::printable(name)))
+            }
+            _ => Ok(Self(url)),
+        }
     }
 
     /// Reads an address that the user typed: its own place decides whether `http` is allowed.

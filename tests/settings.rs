@@ -1,0 +1,148 @@
+//! Settings files, names and working directories, as an attacker would leave them for the built program.
+
+use crate::{scene::Scene, support::binary::Home};
+use std::{fs, os::unix::fs::PermissionsExt};
+
+fn write(scene: &Scene, below: &str, text: &str) -> std::path::PathBuf {
+    let file = scene.home.path(".config/tokenstrap").join(below);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    file
+}
+
+#[test]
+fn c_01_nothing_is_read_from_the_working_directory() {
+    let scene = Scene::new();
+    scene.log_in();
+    let folder = scene.home.root().join("cwd");
+    fs::create_dir_all(folder.join("profiles")).unwrap();
+    fs::create_dir_all(folder.join(".config/tokenstrap/profiles")).unwrap();
+    let names =
+        [".tokenstrap.toml", "tokenstrap.toml", ".env", "config.toml", "profiles/till.toml", ".config/tokenstrap/profiles/till.toml"];
+    for name in names {
+        fs::write(folder.join(name), "token_url = \"http://127.0.0.1:1/\"\nTOKENSTRAP_STORE=nowhere\n").unwrap();
+    }
+
+    scene.call(["token", "till", "--force-refresh"]).run().expect_code(0);
+    scene.call(["list"]).run().expect_code(0);
+    // Without a home there is no place to look for settings, least of all here.
+    let homeless = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"];
+    let call = homeless.iter().fold(scene.call(["token", "till"]), |call, name| call.env(name, ""));
+    call.run().expect_stdout("");
+    let call = homeless.iter().fold(scene.call(["token", "till"]), |call, name| call.env(name, "."));
+    let outcome = call.run().expect_stdout("");
+    assert_ne!(outcome.code, Some(0));
+}
+
+#[test]
+fn c_02_settings_that_others_could_have_written_are_refused() {
+    let scene = Scene::new();
+    scene.log_in();
+    let general = write(&scene, "config.toml", "access_token_cache = false\n");
+    let own = scene.home.path(".config/tokenstrap/profiles/till.toml");
+    for file in [general, own] {
+        for mode in [0o666, 0o620, 0o602] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            scene.call(["token", "till"]).env("TOKENSTRAP_STORE", "").run().expect_code(6).expect_stdout("").expect_stderr("chmod");
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert_eq!(scene.server.token_requests(), 1);
+}
+
+#[test]
+fn c_03_and_c_04_and_c_05_a_secret_a_command_and_a_typo_in_settings_are_refused_without_their_value() {
+    let scene = Scene::new();
+    for text in [
+        "client_secret = \"CANARY\"",
+        "token = \"CANARY\"",
+        "refresh_token = \"CANARY\"",
+        "cmd = [\"CANARY\"]",
+        "tls_verify = \"CANARY\"",
+        "store = [\"CANARY\"]",
+        "store = \"CANARY",
+    ] {
+        let file = write(&scene, "config.toml", text);
+        let outcome = scene.call(["token", "till"]).env("TOKENSTRAP_STORE", "").run().expect_code(2).expect_stdout("");
+        assert!(!outcome.stderr.contains("CANARY"), "{outcome}");
+        fs::remove_file(file).unwrap();
+
+        let file = write(&scene, "profiles/till.toml", text);
+        for command in ["token", "show", "login", "check", "refresh"] {
+            let outcome = scene.call([command, "till"]).run().expect_code(2).expect_stdout("");
+            assert!(!outcome.stderr.contains("CANARY"), "{outcome}");
+        }
+        fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn c_06_and_c_08_names_that_lead_elsewhere_are_refused_by_every_command_and_make_nothing() {
+    let home = Home::new();
+    let long = "a".repeat(65);
+    let names = [
+        "../../.ssh/x",
+        "a/b",
+        "a\\b",
+        ".",
+        "..",
+        "-v",
+        "--all",
+        "",
+        &long,
+        "con",
+        "NUL.txt",
+        "a.",
+        "COM\u{b9}",
+        "p%2e",
+        "\u{e9}",
+        "p\u{1b}[2J",
+    ];
+    for name in names {
+        for command in ["login", "token", "refresh", "show", "check", "logout"] {
+            for args in [&["--", name][..], &[name, "--"]] {
+                if args[1] == "--" && name.starts_with('-') {
+                    continue;
+                }
+                let outcome = home.tokenstrap().arg(command).args(args).run().expect_code(2).expect_stdout("");
+                assert!(!outcome.stderr.contains('\u{1b}'), "{outcome}");
+            }
+        }
+        home.tokenstrap().arg("login").env("TOKENSTRAP_PROFILE", name).run().expect_code(2);
+    }
+    for folder in [".config", ".local", ".cache", ".ssh"] {
+        assert!(!home.path(folder).join("tokenstrap").exists() && !home.path(".ssh").exists());
+    }
+}
+
+#[test]
+fn c_07_names_that_differ_in_case_alone_clash() {
+    let scene = Scene::new();
+    let (authorize, token) = (scene.server.authorization_endpoint(), scene.server.token_endpoint());
+    let urls = ["--client-only", "--client-id", "x", "--auth-url", &authorize, "--token-url", &token];
+
+    scene.call(["login", "Prod"]).args(urls).run().expect_code(0);
+    scene.call(["login", "prod"]).args(urls).run().expect_code(2).expect_stderr("Prod");
+}
+
+#[test]
+fn c_09_a_catalogue_entry_of_ones_own_expands_nothing_and_shadows_nothing() {
+    let scene = Scene::new();
+    let entry = |name: &str, host: &str| {
+        format!(
+            "name = \"{name}\"\ntitle = \"x\"\nauthorize_url = \"https://{host}/a\"\ntoken_url = \"https://{host}/t\"\nclient_auth = \"none\"\n"
+        )
+    };
+    let call = || scene.call(["login", "p", "--no-browser", "--client-id", "x", "--timeout", "0s", "--provider"]);
+
+    for host in ["$HOME.evil", "${HOME}", "%HOME%"] {
+        write(&scene, "providers/own.toml", &entry("own", host));
+        let outcome = call().arg("own").run();
+        assert!(matches!(outcome.code, Some(2 | 6)), "{outcome}");
+    }
+    write(&scene, "providers/github.toml", &entry("github", "evil.example"));
+    call().arg("github").run().expect_code(6);
+    write(&scene, "providers/own.toml", &"x".repeat(300 * 1024));
+    call().arg("own").run().expect_code(2);
+}
