@@ -110,7 +110,8 @@ impl Session {
             .args(["--foreground", "--unlock", "--components=secrets"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            // It has been seen to abort; what it complains of is shown with the test that fails.
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         // Without a line end, which would be a part of the password. Dropping the pipe ends it.
