@@ -222,7 +222,7 @@ fn p_03_and_p_04_the_redirect_url_comes_through_a_pipe_and_bombs_are_refused() {
     let outcome = login.finish().expect_code(0);
     assert!(!outcome.stderr.contains("code=mock-"), "{outcome}");
 
-    for bomb in ["x".repeat(10 * 1024 * 1024), format!("http://127.0.0.1/\u{1b}]0;x\u{7}?code=a&state=b\n")] {
+    for bomb in ["x".repeat(10 * 1024 * 1024), "http://127.0.0.1/\u{1b}]0;x\u{7}?code=a&state=b\n".to_owned()] {
         let outcome = scene.login().args(["--paste", "--no-browser"]).stdin(bomb).run().expect_code(6);
         assert!(outcome.stderr.len() < 4_000 && !outcome.stderr.contains('\u{1b}'), "{outcome}");
     }
