@@ -7,6 +7,7 @@ use crate::{
 };
 use rustix::process::Signal;
 use std::{
+    fs,
     io::Write,
     net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
     time::{Duration, Instant},
@@ -62,6 +63,21 @@ fn what_is_wrong_with_the_call_is_said_before_that_nobody_is_there() {
     assert!(!home.path(".local/share/tokenstrap").exists());
 }
 
+/// 64 MiB of one request line, as far as anybody takes them.
+fn endless_line(port: u16) {
+    let mut stream = raw::connect(port);
+    let chunk = vec![b'A'; 1024 * 1024];
+    let refused = (0..64).any(|_| stream.write_all(&chunk).is_err());
+    assert!(refused, "all of it was read");
+}
+
+/// The most memory that the process has had, in KiB.
+fn peak_kib(pid: rustix::process::Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 #[test]
 fn l_06_and_l_09_and_l_10_and_l_19_and_l_21_a_heckled_login_still_succeeds() {
     let scene = Scene::new();
@@ -89,9 +105,12 @@ fn l_06_and_l_09_and_l_10_and_l_19_and_l_21_a_heckled_login_still_succeeds() {
     for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1"] {
         assert!(matches!(ask(host, &format!("{path}?code=EVIL&state={state}")), 403 | 421), "{host}");
     }
+    endless_line(port);
     assert_eq!(scene.server.token_requests(), 0);
     let began = Instant::now();
     approve(&page).unwrap();
+    let peak = peak_kib(login.pid());
+    assert!(peak < 32 * 1024, "{peak} KiB");
 
     let outcome = login.outcome().expect_code(0);
     assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
