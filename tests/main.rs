@@ -15,12 +15,12 @@ mod layout;
 mod listener;
 mod listener_floods;
 mod listener_result;
-#[cfg(target_os = "linux")]
-mod readme;
-mod real_login;
 mod login;
 #[cfg(target_os = "linux")]
 mod login_request;
+#[cfg(target_os = "linux")]
+mod readme;
+mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
