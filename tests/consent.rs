@@ -9,6 +9,8 @@ use tokenstrap::{
     secret::Secret,
 };
 
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 const TOKENS: &str = r#"{"access_token":"access-1","token_type":"Bearer","expires_in":3600,"refresh_token":"refresh-1"}"#;
 
 fn login(rig: &Rig, scopes: &[&str], issuer: ExpectedIssuer) -> Result<LoggedIn, FlowError> {
@@ -140,5 +142,69 @@ fn m_04_no_type_that_holds_a_secret_shows_it() {
     let shown = format!("{done:?} {:?}", rig.record());
     for secret in ["client-secret", "access-1", "refresh-1"] {
         assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn s_02_a_store_that_refuses_is_found_before_anything_opens() {
+    let home = crate::support::binary::Home::new();
+    let opened = home.path("opened");
+    let flags = [
+        "login",
+        "till",
+        "--store",
+        "file",
+        "--provider",
+        "github",
+        "--client-id",
+        "x",
+        "--client-auth",
+        "none",
+        "--redirect-uri",
+        "http://127.0.0.1:0/callback/github",
+    ];
+
+    home.tokenstrap().args(flags).env("BROWSER", format!("touch {}", opened.display())).run().expect_code(5).expect_stderr("no key opens");
+
+    assert!(!opened.exists());
+}
+
+#[test]
+fn p_05_the_verifier_is_never_printed() {
+    let home = crate::support::binary::Home::new();
+    let server = tokenstrap::sandbox::Sandbox::builder().start().unwrap();
+    let secret = server.client_secret().unwrap().expose().to_owned();
+    let endpoints = ["--auth-url".to_owned(), server.authorization_endpoint(), "--token-url".to_owned(), server.token_endpoint()];
+    let link = home
+        .tokenstrap()
+        .args([
+            "login",
+            "till",
+            "--store",
+            "file",
+            "--client-auth",
+            "post",
+            "--client-id",
+            "demo",
+            "--client-secret-env",
+            "S",
+            "--link",
+            "-vv",
+        ])
+        .args(endpoints)
+        .env("S", secret)
+        .env("TOKENSTRAP_KEY", KEY)
+        .run()
+        .expect_code(0);
+    let redirect = tokenstrap::sandbox::Robot::default().redirect_of(link.stdout.trim()).unwrap();
+
+    let finish = home.tokenstrap().args(["login", "till", "--finish", "-vv"]).env("TOKENSTRAP_KEY", KEY).stdin(format!("{redirect}\n"));
+    let finish = finish.run().expect_code(0);
+
+    let log = server.log();
+    let exchange = log.iter().find(|logged| logged.member("code_verifier").is_some()).unwrap();
+    let verifier = exchange.member("code_verifier").unwrap().to_owned();
+    for text in [&link.stdout, &link.stderr, &finish.stdout, &finish.stderr] {
+        assert!(!text.contains(&verifier));
     }
 }

@@ -8,6 +8,7 @@ mod scene;
 mod support;
 
 mod architecture;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 mod http_server;
@@ -15,11 +16,17 @@ mod layout;
 mod listener;
 mod listener_floods;
 mod listener_result;
+#[cfg(target_os = "linux")]
 mod login;
 #[cfg(target_os = "linux")]
 mod login_request;
 #[cfg(target_os = "linux")]
+mod quiet;
+#[cfg(target_os = "linux")]
 mod readme;
+#[cfg(target_os = "linux")]
+mod real_answers;
+#[cfg(target_os = "linux")]
 mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
@@ -37,7 +44,12 @@ mod stores_file;
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
+#[cfg(target_os = "linux")]
+mod storm;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(target_os = "linux")]
 mod token;
+#[cfg(target_os = "linux")]
+mod token_cache;

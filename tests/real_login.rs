@@ -27,6 +27,11 @@ fn live_and_die(client: &str, screenshot: &str) {
     let Some((login, report)) = desk.log_in(client, &visit(screenshot)) else { return };
     expect_no_code_left(&report);
     assert_eq!(login.stdout, "", "{login}");
+    let method = match client {
+        "public" => "none".to_owned(),
+        other => format!("client_secret_{other}"),
+    };
+    assert_eq!(desk.json(&["show", PROFILE])["client_auth"], *method);
 
     // A token that the server takes, and that is not asked for twice.
     let token = desk.token(&[]);
@@ -45,6 +50,9 @@ fn live_and_die(client: &str, screenshot: &str) {
     let requests = desk.server.token_requests();
     assert!(requests.iter().all(|request| request.error.is_none()), "{requests:#?}");
     assert_eq!(requests.len(), 3, "{requests:#?}");
+    // The secret stands in the form of the one client, and in no other.
+    let secret = desk.server.secret(client).unwrap_or_default().to_owned();
+    assert!(requests.iter().all(|request| request.secrets.contains(&secret) == (client == "post")), "{requests:#?}");
     for (request, pair) in requests[1..].iter().zip(refresh_tokens.windows(2)) {
         assert_eq!(request.grant_type.as_deref(), Some("refresh_token"));
         assert_ne!(pair[0], pair[1]);

@@ -1,9 +1,9 @@
-//! The keychain against a real GNOME Keyring, and the token cache against the real kernel.
+//! The keychain against a real GNOME Keyring.
 //!
 //! A process has one session bus, so each question to the keychain is a child: this very program with the name of
 //! [`answer`], which does what `ASK` says and prints how it ended.
 
-use super::stores::{CANARY, Dice, contract, name, record, world};
+use super::stores::{CANARY, contract, name, record, world};
 use crate::support::{forgetful::Forgetful, keyring::Session, real};
 use std::{
     env, fs,
@@ -13,28 +13,28 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokenstrap::{
-    ports::{AccessTokenCache, Cached, Entropy, Intent, StoreError, TokenStore},
-    secret::Secret,
-    store::{self, KeySource, World, cache::KernelCache},
+    ports::{Intent, StoreError, TokenStore},
+    store::{self, KeySource, World},
 };
 
 /// What the child is asked to do.
-const ASK: &str = "TOKENSTRAP_TEST_ASK";
+pub const ASK: &str = "TOKENSTRAP_TEST_ASK";
 /// Stands before the child's answer.
-const MARK: &str = "answer: ";
+pub const MARK: &str = "answer: ";
 /// A call promises to end within ten seconds; the rest is the child's own start.
 const LIMIT: Duration = Duration::from_secs(11);
 
 impl Session {
     /// Asks a child in this session, and tells what it said and how long it took.
     fn ask(&self, question: &str) -> (String, Duration) {
-        ask(self.command(env::current_exe().unwrap()), question)
+        ask(self.command(env::current_exe().unwrap()), "stores_keychain::answer", question)
     }
 }
 
-fn ask(mut child: Command, question: &str) -> (String, Duration) {
+/// Asks a child that is the test of this name.
+pub fn ask(mut child: Command, test: &str, question: &str) -> (String, Duration) {
     let began = Instant::now();
-    let told = child.args(["--exact", "stores_keychain::answer", "--ignored", "--nocapture"]).env(ASK, question).output().unwrap();
+    let told = child.args(["--exact", test, "--ignored", "--nocapture"]).env(ASK, question).output().unwrap();
     let (said, took) = (String::from_utf8(told.stdout).unwrap(), began.elapsed());
     let answer = said.lines().find_map(|line| Some(line.split_once(MARK)?.1.to_owned()));
     (answer.unwrap_or_else(|| panic!("no answer to {question}: {said}{}", String::from_utf8_lossy(&told.stderr))), took)
@@ -47,10 +47,7 @@ fn answer() {
     let top = Path::new(&env::var("HOME").unwrap()).to_owned();
     let world = world(&top, KeySource::Unsaid);
     let words: Vec<&str> = question.split(' ').collect();
-    let told = match (words[0], words.get(1).copied(), words.get(2).copied()) {
-        ("cache", Some(verb), Some(id)) => cache(verb, id),
-        _ => keychain(&world, &words),
-    };
+    let told = keychain(&world, &words);
     writeln!(std::io::stdout(), "\n{MARK}{told}").unwrap();
 }
 
@@ -274,7 +271,7 @@ fn f_10_a_dead_bus_and_a_bus_without_a_keychain_and_no_bus_are_told_apart() {
 
     let mut without = session.command(env::current_exe().unwrap());
     without.env_remove("DBUS_SESSION_BUS_ADDRESS").env_remove("XDG_RUNTIME_DIR").env("DISPLAY", ":99");
-    let (said, _) = ask(without, "load till");
+    let (said, _) = ask(without, "stores_keychain::answer", "load till");
     assert_eq!(said, r#"Err(Missing("there is no session bus here (DBUS_SESSION_BUS_ADDRESS is not set)"))"#);
 }
 
@@ -284,7 +281,7 @@ fn without_an_address_the_bus_of_the_runtime_folder_is_found() {
     let mut child = session.command(env::current_exe().unwrap());
     child.env_remove("DBUS_SESSION_BUS_ADDRESS");
 
-    assert_eq!(ask(child, "load till").0, "Ok(None)");
+    assert_eq!(ask(child, "stores_keychain::answer", "load till").0, "Ok(None)");
 }
 
 #[test]
@@ -293,106 +290,4 @@ fn a_warm_read_takes_few_milliseconds() {
     let Some(session) = Session::with_keyring() else { return };
     assert_eq!(session.ask("save till 1").0, "Ok(())");
     writeln!(std::io::stderr(), "warm read: {}", session.ask("bench till 300").0).unwrap();
-}
-
-fn cache(verb: &str, id: &str) -> String {
-    let cached = |token: String, seconds| Cached {
-        access_token: Secret::new(token),
-        expires_at: SystemTime::now() + Duration::from_secs(seconds),
-        generation: 4,
-    };
-    match verb {
-        "write" => KernelCache.replace(id, &cached(format!("{CANARY}-one"), 60), SystemTime::now()),
-        "write-big" => KernelCache.replace(id, &cached("x".repeat(30_000), 60), SystemTime::now()),
-        "write-too-big" => KernelCache.replace(id, &cached("x".repeat(40_000), 60), SystemTime::now()),
-        "write-ended" => KernelCache.replace(id, &cached(CANARY.to_owned(), 0), SystemTime::now()),
-        "forget" => KernelCache.forget(id),
-        _ => {}
-    }
-    let found = KernelCache.read(id);
-    format!("{:?}", found.map(|found| (found.access_token.expose().to_owned(), found.generation)))
-}
-
-/// A fresh name, so that no two runs of the tests meet; whoever has it forgets it in the end.
-struct Grant(String);
-
-impl Grant {
-    fn new() -> Option<Self> {
-        let mut random = [0; 16];
-        Dice.fill(&mut random).unwrap();
-        let grant = Self(data_encoding::HEXLOWER.encode(&random));
-        // Containers often forbid the kernel's keyring.
-        if cache("write", &grant.0) == "None" {
-            real::left_out("the token cache", "the kernel's keyring is refused here");
-            return None;
-        }
-        Some(grant)
-    }
-}
-
-impl Drop for Grant {
-    fn drop(&mut self) {
-        KernelCache.forget(&self.0);
-    }
-}
-
-#[test]
-fn s_20_a_cached_token_is_read_by_other_processes_of_the_user_and_gone_once_forgotten() {
-    let Some(grant) = Grant::new() else { return };
-    let here = || Command::new(env::current_exe().unwrap());
-    let home = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let question = |verb: &str| format!("cache {verb} {}", grant.0);
-    let kept = format!("{:?}", Some((format!("{CANARY}-one"), 4)));
-
-    let mut child = here();
-    assert_eq!(ask(take(child.env("HOME", &home)), &question("read")).0, kept);
-    if real::programs("a session of its own", &["keyctl"]) {
-        // A session keyring without a link to the user's, as over SSH and in containers: neither possesses the key.
-        for verb in ["read", "write", "forget", "write"] {
-            let mut child = Command::new("keyctl");
-            child.args(["session", "-"]).arg(env::current_exe().unwrap()).env("HOME", &home);
-            let wanted = if verb == "forget" { "None" } else { kept.as_str() };
-            assert_eq!(ask(child, &question(verb)).0, wanted, "{verb} in a session of its own");
-        }
-    }
-    assert_eq!(ask(take(here().env("HOME", &home)), &question("read")).0, kept);
-
-    KernelCache.forget(&grant.0);
-    assert_eq!(ask(take(here().env("HOME", &home)), &question("read")).0, "None");
-}
-
-fn take(command: &mut Command) -> Command {
-    std::mem::replace(command, Command::new("false"))
-}
-
-#[test]
-fn s_20_the_key_is_closed_to_group_and_world_and_ends_with_the_token() {
-    let Some(grant) = Grant::new() else { return };
-    let keys = fs::read_to_string("/proc/keys").unwrap_or_default();
-    let Some(line) = keys.lines().find(|line| line.contains(&grant.0)) else {
-        return real::left_out("the look at /proc/keys", "it shows nothing here");
-    };
-
-    let words: Vec<&str> = line.split_whitespace().collect();
-    assert!(words[4].ends_with("0000"), "group or world may do something: {line}");
-    assert!(words[3].ends_with('s') || words[3] == "1m" || words[3] == "0m", "it does not end: {line}");
-}
-
-#[test]
-fn s_20_a_token_that_ended_or_is_too_big_leaves_no_older_one_behind() {
-    let Some(grant) = Grant::new() else { return };
-    for verb in ["write-too-big", "write-ended"] {
-        assert_ne!(cache("write", &grant.0), "None");
-        assert_eq!(cache(verb, &grant.0), "None", "{verb}");
-    }
-}
-
-#[test]
-fn s_20_another_grant_of_the_same_user_is_not_answered() {
-    let (Some(one), Some(other)) = (Grant::new(), Grant::new()) else { return };
-    KernelCache.forget(&other.0);
-
-    assert_ne!(cache("read", &one.0), "None");
-    assert_eq!(cache("read", &other.0), "None");
-    assert_eq!(cache("read", "../x y"), "None");
 }

@@ -48,7 +48,7 @@ impl Run for Check {
                 "profile": profile, "alive": true, "asked": report.asked, "host": report.host, "account": account,
                 "expires_in": left.map(|left| left.as_secs()), "findings": findings,
             });
-            terminal::answer(&format!("{document}\n"))?;
+            terminal::document(&document)?;
             return Ok(Exit::Done);
         }
         let mut text = format!("✓ {} takes the token of {profile} ({})\n", report.host, report.asked);

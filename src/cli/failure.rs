@@ -131,7 +131,7 @@ impl Failure {
             if let (Some(seconds), Some(error)) = (self.retry_after, document.get_mut("error")) {
                 error["retry_after"] = json!(seconds);
             }
-            let _ = terminal::answer(&format!("{document}\n"));
+            let _ = terminal::document(&document);
         }
         let mut text = format!("error: {}", self.fact);
         for cause in &self.causes {

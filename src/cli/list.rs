@@ -38,7 +38,7 @@ impl Run for List {
         let rows = rows(context)?;
         if context.globals.json {
             let profiles: Vec<Value> = rows.iter().map(|row| document(row, context)).collect();
-            terminal::answer(&format!("{}\n", json!({"profiles": profiles})))?;
+            terminal::document(&json!({"profiles": profiles}))?;
             return Ok(Exit::Done);
         }
         if rows.is_empty() {

@@ -56,7 +56,7 @@ impl Run for Logout {
         last_use::forget(&context.folders.state, profile.as_str());
         let known = outcome.record.is_some();
         if context.globals.json {
-            terminal::answer(&format!("{}\n", json!({"profile": profile, "forgotten": known, "revoked": outcome.revoked})))?;
+            terminal::document(&json!({"profile": profile, "forgotten": known, "revoked": outcome.revoked}))?;
         }
         context.say(&match (known, outcome.revoked) {
             (true, true) => format!("✓ {profile} revoked at the server and forgotten here"),

@@ -1,7 +1,7 @@
 //! Commands: parse, call one flow, render.
 //!
 //! This floor is the composition root, the only one that knows flags, hints and exit codes. A command is one file and
-//! one line in [`COMMANDS`]. Only the command that was named is built for parsing; help and completions build them all.
+//! one line in `COMMANDS`. Only the command that was named is built for parsing; help and completions build them all.
 
 mod check;
 mod completions;
@@ -24,7 +24,7 @@ mod token;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use context::Context;
 use failure::{Exit, Failure};
-use std::{ffi::OsString, panic, process::ExitCode};
+use std::{ffi::OsString, io::IsTerminal, panic, process::ExitCode};
 
 /// A command: its arguments and what it does with them.
 trait Run: Args {
@@ -75,6 +75,7 @@ static COMMANDS: &[Entry] = &[
 /// Standard output is the answer, standard error is the talk, the exit code is the verdict: 0 done, 2 mend the call,
 /// 3 a person has to log in, 4 try again later, 5 mend the machine, 6 refused, 7 printed but saved nowhere.
 #[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Everywhere")]
 struct Globals {
     /// Use this store instead of the profile's
     #[arg(long, global = true, value_name = "NAME", value_parser = context::store_parser())]
@@ -146,7 +147,8 @@ fn parse(arguments: &[OsString]) -> Result<Option<Parsed>, Failure> {
     let mut matches = match definition(named).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
-            terminal::answer(&error.render().ansi().to_string())?;
+            let help = error.render();
+            terminal::answer(&if std::io::stdout().is_terminal() { help.ansi().to_string() } else { help.to_string() })?;
             return Ok(None);
         }
         Err(error) => return Err(Failure::of_clap(&error)),

@@ -43,7 +43,7 @@ fn every(context: &Context) -> Result<Exit, Failure> {
     if context.globals.json {
         let list: Vec<_> =
             entries.iter().map(|entry| json!({"name": entry.name, "aliases": entry.aliases, "title": entry.title})).collect();
-        terminal::answer(&format!("{}\n", json!({"providers": list})))?;
+        terminal::document(&json!({"providers": list}))?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new();
@@ -59,7 +59,7 @@ fn one(context: &Context, name: &str) -> Result<Exit, Failure> {
     let entry = context.config.provider(name)?.ok_or_else(|| {
         Failure::usage(format!("there is no catalogue entry `{}`", printable(name))).hint("`tokenstrap providers` lists them")
     })?;
-    let text = if context.globals.json { format!("{}\n", json!(entry)) } else { sheet(&entry) };
+    let text = if context.globals.json { terminal::json(&json!(entry)) } else { sheet(&entry) };
     terminal::answer(&text)?;
     Ok(Exit::Done)
 }

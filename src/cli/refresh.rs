@@ -73,7 +73,7 @@ impl Refresh {
         if context.globals.json {
             let document =
                 json!({"profile": profile, "expires_in": left.map(|left| left.as_secs()), "generation": handed.record.generation});
-            terminal::answer(&format!("{document}\n"))?;
+            terminal::document(&document)?;
         }
         context.say(&format!("✓ {profile} refreshed, good for {}", left.map_or_else(|| "an unknown time".into(), span)));
         Ok(if handed.unsaved { Exit::Unsaved } else { Exit::Done })
@@ -101,7 +101,7 @@ impl Refresh {
             worst = worse(worst, exit);
         }
         if context.globals.json {
-            terminal::answer(&format!("{}\n", json!({"refreshed": lines})))?;
+            terminal::document(&json!({"refreshed": lines}))?;
         }
         context.say(&format!("{} of {} refreshed", lines.iter().filter(|line| line["code"] == 0).count(), due.len()));
         Ok(worst)

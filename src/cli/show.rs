@@ -42,7 +42,7 @@ impl Run for Show {
             Ok((record, world.store.place()))
         })?;
         let sheet = Sheet { context, profile: &profile, settings: &settings, record: &record, store, place, reveal: self.reveal };
-        let text = if context.globals.json { format!("{}\n", sheet.document()) } else { sheet.text() };
+        let text = if context.globals.json { terminal::json(&sheet.document()) } else { sheet.text() };
         terminal::answer(&text)?;
         Ok(Exit::Done)
     }

@@ -69,7 +69,7 @@ fn status(context: &Context) -> Result<Exit, Failure> {
                 json!({"store": name, "works": works, "says": said, "default": *name == chosen})
             })
             .collect();
-        terminal::answer(&format!("{}\n", json!({"stores": list})))?;
+        terminal::document(&json!({"stores": list}))?;
         return Ok(Exit::Done);
     }
     for (name, outcome) in rows {
@@ -92,7 +92,7 @@ fn init(context: &Context, at: Option<PathBuf>) -> Result<Exit, Failure> {
         })
     })?;
     if context.globals.json {
-        terminal::answer(&format!("{}\n", json!({"key_file": path.display().to_string()})))?;
+        terminal::document(&json!({"key_file": path.display().to_string()}))?;
     }
     context.say(&format!("✓ key file {}", crate::text::printable(&path.display().to_string())));
     context.say("  It keeps copies of the data folder (a backup, a synced home) from being read. It does not keep out whoever can");

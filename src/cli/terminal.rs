@@ -1,7 +1,7 @@
 //! The terminal: the answer goes to standard output, the talk to standard error, questions to the person.
 
 use super::failure::{Exit, Failure};
-use crate::secret::Secret;
+use crate::{secret::Secret, text::printable};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 /// Longest secret or address that is read from a person or a pipe, in bytes.
@@ -17,6 +17,24 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| Failure::new(Exit::Later, "the answer could not be written").because(error))
+}
+
+/// One JSON document in one line. What could rewrite a terminal is escaped, as RFC 8259 section 7 allows for any character.
+pub(super) fn json(document: &serde_json::Value) -> String {
+    let mut line = String::new();
+    for character in document.to_string().chars() {
+        match printable(character.encode_utf8(&mut [0; 4])) {
+            shown if shown.chars().eq([character]) => line.push(character),
+            _ => line.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// Writes one JSON document as the answer.
+pub(super) fn document(document: &serde_json::Value) -> Result<(), Failure> {
+    answer(&json(document))
 }
 
 /// Says something; a closed standard error is nobody's fault.

@@ -7,7 +7,7 @@
 mod file;
 mod folders;
 
-pub use folders::Folders;
+pub use folders::{Folders, Homeless};
 
 use crate::{
     profile::{ProfileName, Settings, settings::FORBIDDEN},

@@ -11,7 +11,7 @@ use crate::{
         message::{Request, Response},
         token::TokenSet,
     },
-    profile::{Account, Registration},
+    profile::{Account, Current, Registration},
     secret::Secret,
 };
 use std::time::{Duration, Instant};
@@ -52,15 +52,17 @@ pub(super) fn by_verify_call(world: &World<'_>, registration: &Registration, tok
     Ok(Some(Account { id, label, noun, facts, verified: true }))
 }
 
-/// The account that a verified ID token names; `None` where the answer carries none.
+/// The account that a verified ID token names; `None` where none was asked for or the answer carries none. `nonce` is
+/// what the authorization request sent; a device login has no such request, and sends none.
 pub(super) fn by_id_token(
     world: &World<'_>,
     registration: &Registration,
-    tokens: &TokenSet,
+    Current { tokens, asked, .. }: &Current,
     nonce: Option<&Secret>,
 ) -> Result<Option<Account>, FlowError> {
     let pins = &registration.pins;
-    let (Some(token), Some(nonce)) = (&tokens.id_token, nonce) else { return Ok(None) };
+    let asked = asked.iter().any(|scope| scope == "openid");
+    let Some(token) = tokens.id_token.as_ref().filter(|_| asked) else { return Ok(None) };
     let (Some(issuer), Some(jwks_uri)) = (&pins.issuer, &pins.jwks_uri) else { return Ok(None) };
     let response = call(world, &Request::get(jwks_uri.url().clone()))?;
     if !response.status.is_success() {
@@ -71,7 +73,7 @@ pub(super) fn by_id_token(
     let expected = Expected {
         issuer,
         client_id: &pins.client_id,
-        nonce: Some(nonce),
+        nonce,
         algorithms: &pins.id_token_algs,
         access_token: Some(&tokens.access_token),
         code: None,

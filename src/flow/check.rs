@@ -51,7 +51,9 @@ fn ask(world: &World<'_>, registration: &Registration, record: &Record) -> Resul
     if let Some(verify) = &pins.verify {
         return Ok(("verify call", verify.url.authority(), by_verify_call(world, registration, &current.tokens)?));
     }
-    if let Some(endpoint) = pins.userinfo_endpoint.as_ref().filter(|_| current.asked.iter().any(|scope| scope == "openid")) {
+    // Where openid was asked for and not granted, userinfo takes no token, dead or alive (OpenID Connect section 5.3).
+    let granted = current.tokens.scope.as_ref().unwrap_or(&current.asked);
+    if let Some(endpoint) = pins.userinfo_endpoint.as_ref().filter(|_| granted.iter().any(|scope| scope == "openid")) {
         let response = call_with_token(world, endpoint, token)?;
         let subject = current.account.as_ref().filter(|account| account.noun == "subject").map(|account| account.id.as_str());
         let info = UserInfo::read(&response.body, subject).map_err(|fault| FlowError::Answered(fault.to_string(), AnswerKind::Refused))?;

@@ -143,7 +143,7 @@ pub fn take_aside(world: &World<'_>, profile: &ProfileName) -> Result<LoggedIn, 
 }
 
 fn fresh_attempt(world: &World<'_>, login: &Login<'_>, ends_at: SystemTime) -> Result<PendingAttempt, FlowError> {
-    let openid = login.scopes.iter().any(|scope| scope == "openid");
+    let openid = login.kind.needs_redirect() && login.scopes.iter().any(|scope| scope == "openid");
     Ok(PendingAttempt {
         state: random_text(world.entropy, 32)?,
         verifier: login.pkce.then(|| random_text(world.entropy, 32)).transpose()?,
@@ -207,8 +207,7 @@ fn settle(
         tokens,
     };
     keep_aside(world, &login.profile, &registration, &current, &mut warnings)?;
-    let by_token =
-        by_id_token(world, &registration, &current.tokens, attempt.nonce.as_ref()).inspect_err(|_| forget_aside(world, login))?;
+    let by_token = by_id_token(world, &registration, &current, attempt.nonce.as_ref()).inspect_err(|_| forget_aside(world, login))?;
     current.account = match by_verify_call(world, &registration, &current.tokens) {
         Ok(account) => account.or(by_token),
         Err(refusal) => {

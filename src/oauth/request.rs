@@ -197,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn a_14_what_is_printed_was_written_again_and_holds_no_control() {
+        let url = url("https://h.example/\u{1b}[2K\u{1b}[1AEVIL\u{202e}", &[]).expect("a URL");
+
+        assert!(url.as_str().bytes().all(|byte| byte.is_ascii_graphic()), "{url}");
+    }
+
+    #[test]
     fn t_33_no_scope_is_sent_on_refresh() {
         let pins = pins("https://as.example/a");
         let request = Client { pins: &pins, secret: Some(&Secret::new("s")) }.refresh(&Secret::new("r+/"), None);

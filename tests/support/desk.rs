@@ -47,7 +47,8 @@ impl Desk {
         let words = ["login", PROFILE, "--issuer", self.server.issuer(), "--client-id", client];
         let login = self.tokenstrap(&words).args(["--scope", "openid", "--scope", "offline_access"]);
         match self.server.secret(client) {
-            Some(secret) => login.arg("--client-secret-stdin").stdin(secret),
+            // The two clients with a secret are called by the short forms of their methods.
+            Some(secret) => login.args(["--client-auth", client, "--client-secret-stdin"]).stdin(secret),
             None => login,
         }
     }

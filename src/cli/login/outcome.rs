@@ -45,7 +45,7 @@ impl Attempt<'_> {
                 "expires_at": current.tokens.expires_at.and_then(rfc3339), "has_refresh_token": current.tokens.refresh_token.is_some(),
                 "scopes": {"asked": current.asked, "granted": current.tokens.scope}, "saved": !unsaved,
             });
-            terminal::answer(&format!("{document}\n"))?;
+            terminal::document(&document)?;
         }
         Ok(if unsaved { Exit::Unsaved } else { Exit::Done })
     }
@@ -53,7 +53,7 @@ impl Attempt<'_> {
     /// A link for somebody else; what finishes it stays in the store.
     pub(super) fn link(&self, world: &flow::World<'_>, login: &flow::Login<'_>) -> Result<Exit, Failure> {
         let url = flow::link(world, login)?;
-        terminal::answer(&if self.context.globals.json { format!("{}\n", json!({"link": url.as_str()})) } else { format!("{url}\n") })?;
+        terminal::answer(&if self.context.globals.json { terminal::json(&json!({"link": url.as_str()})) } else { format!("{url}\n") })?;
         self.context.say("\nSend this link to the person who consents. It ends tomorrow at this time.");
         self.context
             .say(&format!("Afterwards they send you the whole address that their browser ends on, which begins {}", login.redirect_uri));

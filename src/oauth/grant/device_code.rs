@@ -177,3 +177,122 @@ fn read_interval(value: Option<&Value>) -> Duration {
         Expiry::Unsaid | Expiry::Garbage => FIVE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::{attempt::ExpectedIssuer, redirect_uri::RedirectUri};
+    use http::{HeaderMap, StatusCode};
+
+    fn grant() -> Box<dyn Grant> {
+        let pins = serde_json::json!({
+            "authorization_endpoint": "https://as.example/a", "token_endpoint": "https://as.example/t",
+            "device_authorization_endpoint": "https://as.example/d", "client_id": "till", "client_auth": "none",
+        });
+        Kind.begin(Consent {
+            pins: serde_json::from_value(pins).expect("pins"),
+            client_secret: None,
+            redirect_uri: RedirectUri::parse("http://127.0.0.1:1/").expect("a redirect URI"),
+            scopes: Vec::new(),
+            scope_separator: " ".into(),
+            params: std::collections::BTreeMap::new(),
+            state: Secret::new("state"),
+            verifier: None,
+            nonce: None,
+            expected_issuer: ExpectedIssuer::Unknown,
+        })
+    }
+
+    fn received(status: u16, body: &str) -> Event {
+        let body = zeroize::Zeroizing::new(body.as_bytes().to_vec());
+        let status = StatusCode::from_u16(status).expect("a status");
+        Event::Received { response: Response { status, headers: HeaderMap::new(), body }, sent_at: SystemTime::UNIX_EPOCH }
+    }
+
+    fn codes(members: &str) -> String {
+        format!(r#"{{"device_code":"DEVICE","user_code":"ABCD-EFGH","verification_uri":"https://as.example/go"{members}}}"#)
+    }
+
+    fn begun(members: &str) -> Result<(Box<dyn Grant>, Step), ProtocolError> {
+        let mut grant = grant();
+        grant.advance(Event::Begin)?;
+        let step = grant.advance(received(200, &codes(members)))?;
+        Ok((grant, step))
+    }
+
+    fn waits(grant: &mut dyn Grant, event: Event) -> u64 {
+        match grant.advance(event) {
+            Ok(Step::Wait(time)) => time.as_secs(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn p_06_pauses_are_the_servers_and_grow_for_good_when_it_says_slow_down() {
+        let (mut grant, _) = begun(r#","interval":5,"expires_in":600"#).expect("codes");
+        assert_eq!(waits(grant.as_mut(), Event::Displayed), 5);
+        for expected in [10, 15, 20] {
+            assert!(matches!(grant.advance(Event::Elapsed), Ok(Step::Send(_))));
+            assert_eq!(waits(grant.as_mut(), received(400, r#"{"error":"slow_down"}"#)), expected);
+        }
+        assert!(matches!(grant.advance(Event::Elapsed), Ok(Step::Send(_))));
+        assert_eq!(waits(grant.as_mut(), received(400, r#"{"error":"authorization_pending"}"#)), 20);
+    }
+
+    #[test]
+    fn p_06_polling_ends_with_the_code() {
+        let (mut grant, _) = begun(r#","interval":5,"expires_in":10"#).expect("codes");
+        assert_eq!(waits(grant.as_mut(), Event::Displayed), 5);
+        let mut polls = 0;
+        loop {
+            assert!(matches!(grant.advance(Event::Elapsed), Ok(Step::Send(_))));
+            polls += 1;
+            match grant.advance(received(400, r#"{"error":"authorization_pending"}"#)) {
+                Ok(Step::Wait(_)) => {}
+                Err(ProtocolError::CodeExpired) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(polls, 2);
+    }
+
+    #[test]
+    fn p_07_only_web_addresses_and_typable_codes_are_shown() {
+        for address in ["file:///etc/passwd", "javascript:alert(1)", "http://as.example/go", "http://127.0.0.1/go"] {
+            let mut grant = grant();
+            grant.advance(Event::Begin).expect("a request");
+            let body = codes("").replace("https://as.example/go", address);
+            assert!(grant.advance(received(200, &body)).is_err(), "{address}");
+        }
+        for code in ["\\u001b[2J", "", &"x".repeat(10_000)] {
+            let mut grant = grant();
+            grant.advance(Event::Begin).expect("a request");
+            assert!(grant.advance(received(200, &codes("").replace("ABCD-EFGH", code))).is_err());
+        }
+    }
+
+    #[test]
+    fn p_09_the_device_code_is_not_in_what_is_shown() {
+        let (_, step) = begun("").expect("codes");
+
+        assert!(matches!(step, Step::Display(_)));
+        assert!(!format!("{step:?}").contains("DEVICE"));
+    }
+
+    #[test]
+    fn p_10_silly_numbers_neither_poll_at_once_nor_for_ever() {
+        for (members, expected) in [
+            (r#","interval":0"#, 1),
+            (r#","interval":-1"#, 1),
+            (r#","interval":"5""#, 5),
+            ("", 5),
+            (r#","interval":true"#, 5),
+            (r#","expires_in":1e9"#, 5),
+        ] {
+            let (mut grant, _) = begun(members).expect("codes");
+            assert_eq!(waits(grant.as_mut(), Event::Displayed), expected, "{members}");
+        }
+        assert!(begun(r#","interval":1000000000"#).is_err());
+        assert!(begun(r#","expires_in":0"#).is_err());
+    }
+}

@@ -142,8 +142,24 @@ fn said(name: &str, message: &str) -> StoreError {
             StoreError::Missing(format!("nobody answers at the address of the session bus ({})", printable(message)))
         }
         "AccessDenied" | "AuthFailed" => StoreError::Denied(format!("the session bus refuses ({})", printable(message))),
+        // The bus says so in words alone, where it could have a name of its own.
+        "NoReply" if message.contains("disconnected") => {
+            StoreError::Unavailable("the Secret Service ended before it had answered".to_owned())
+        }
         "NoReply" | "Timeout" | "TimedOut" => StoreError::Unavailable("the Secret Service did not answer in time".to_owned()),
         "Disconnected" => StoreError::Unavailable("the session bus broke off".to_owned()),
         _ => StoreError::Unavailable(format!("the Secret Service answered `{}` ({})", printable(name), printable(message))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keychain_that_ends_within_a_call_is_not_called_slow() {
+        let said = said("org.freedesktop.DBus.Error.NoReply", "Message recipient disconnected from message bus without replying");
+
+        assert_eq!(said, StoreError::Unavailable("the Secret Service ended before it had answered".to_owned()));
     }
 }

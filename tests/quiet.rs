@@ -1,0 +1,143 @@
+//! What the program does not do: ask strangers, start threads on the warm path, repeat what a server says.
+
+use crate::{
+    scene::{KEY, Scene},
+    support::real,
+};
+use std::fs;
+use tokenstrap::{
+    oauth::token::{TokenSet, TokenType},
+    platform::{clock::SystemClock, entropy::SystemEntropy},
+    profile::{Account, Current, Record, Registration},
+    sandbox::ODD,
+    secret::Secret,
+    store::{self, KeySource},
+};
+
+/// Everything that rewrites what a person sees.
+const EVIL: &str = "ok\u{1b}[2J\u{1b}]0;PWN\u{7}\u{1b}]52;c;ZXZpbA==\u{7}\u{9b}31m\u{202e}\r\nfake: logged in";
+
+fn is_harmful(character: char) -> bool {
+    character != '\n' && character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[test]
+fn m_05_whatever_a_server_answers_no_error_text_repeats_its_tokens() {
+    for odd in ODD {
+        let scene = Scene::new();
+        scene.log_in();
+        scene.server.faults(|faults| faults.answer_oddly(odd.name));
+
+        let outcome = scene.call(["token", "till", "--force-refresh", "-vv"]).run();
+
+        assert!(!outcome.stderr.contains("mock-"), "{}: {outcome}", odd.name);
+        assert!(outcome.code != Some(1) && outcome.signal.is_none(), "{}: {outcome}", odd.name);
+        assert!(outcome.code == Some(0) || outcome.stdout.is_empty(), "{}: {outcome}", odd.name);
+    }
+}
+
+#[test]
+fn o_02_lists_and_sheets_make_a_servers_words_visible() {
+    let scene = Scene::new();
+    scene.log_in();
+    let home = scene.home.path("");
+    let world = store::World {
+        data: home.join(".local/share/tokenstrap"),
+        state: home.join(".local/state/tokenstrap"),
+        config: home.join(".config/tokenstrap"),
+        key: KeySource::Text(Secret::new(KEY)),
+        prompt: false,
+        entropy: &SystemEntropy,
+        clock: &SystemClock,
+    };
+    let store = store::by_name("file").unwrap().open(&world).unwrap();
+    let mut record = store.load(&"till".parse().unwrap()).unwrap().unwrap();
+    let current = record.current.as_mut().unwrap();
+    current.account = Some(Account { id: EVIL.into(), label: EVIL.into(), noun: EVIL.into(), facts: vec![EVIL.into()], verified: true });
+    current.asked = vec![EVIL.into()];
+    current.tokens.scope = Some(vec![EVIL.into()]);
+    record.generation += 1;
+    store.save(&record).unwrap();
+
+    for command in ["show till", "list", "show till --json", "list --json", "check till", "logout till"] {
+        let outcome = scene.call(command.split(' ')).run();
+        let shown = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(!shown.chars().any(is_harmful), "{command}: {shown:?}");
+    }
+}
+
+#[test]
+fn s_10_everything_of_a_grant_is_one_item() {
+    let scene = Scene::new();
+    scene.log_in();
+
+    let grants = fs::read_dir(scene.home.path(".local/share/tokenstrap/grants")).unwrap();
+    let names: Vec<_> =
+        grants.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name.contains("till")).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+
+    let mut record = Record::new("till".parse().unwrap(), "id".into(), Secret::new("key"));
+    record.registration = Some(Registration { pins: crate::support::rig::pins(), client_secret: Some(Secret::new("secret-1")) });
+    let tokens = TokenSet {
+        access_token: Secret::new("access-1"),
+        token_type: TokenType::Bearer,
+        refresh_token: Some(Secret::new("refresh-1")),
+        id_token: None,
+        requested_at: std::time::SystemTime::UNIX_EPOCH,
+        expires_at: None,
+        scope: None,
+    };
+    record.current = Some(Current {
+        tokens,
+        asked: Vec::new(),
+        account: None,
+        consented_at: std::time::SystemTime::UNIX_EPOCH,
+        rotations: 0,
+        rotation: tokenstrap::oauth::pins::Rotation::Unknown,
+        redirect_uri: None,
+    });
+    let text = record.encode();
+    for part in ["secret-1", "access-1", "refresh-1", "\"generation\":0"] {
+        assert!(text.expose().contains(part), "{part}");
+    }
+}
+
+/// The system calls of a command, one a line.
+fn traced(scene: &Scene, calls: &str, args: &[&str]) -> String {
+    let log = scene.home.path("trace");
+    let call =
+        scene.home.program("strace").args(["-f", "-qq", "-e", calls, "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_tokenstrap")).args(args);
+    call.env("TOKENSTRAP_STORE", "file").env("TOKENSTRAP_KEY", KEY).run().expect_code(0);
+    fs::read_to_string(log).unwrap()
+}
+
+#[test]
+fn o_07_nobody_but_the_authorization_server_is_asked() {
+    if !real::programs("a trace of connections", &["strace"]) {
+        return;
+    }
+    let scene = Scene::new();
+    scene.log_in();
+
+    let trace = traced(&scene, "trace=connect", &["refresh", "till"]);
+
+    let port = url::Url::parse(scene.server.url()).unwrap().port().unwrap();
+    let connections: Vec<&str> = trace.lines().filter(|line| line.contains("AF_INET")).collect();
+    assert!(!connections.is_empty());
+    assert!(connections.iter().all(|line| line.contains(&format!("htons({port})"))), "{connections:#?}");
+}
+
+#[test]
+fn a_stored_token_is_printed_without_thread_network_certificate_or_lock() {
+    if !real::programs("a trace of the warm path", &["strace"]) {
+        return;
+    }
+    let scene = Scene::new();
+    scene.log_in();
+
+    let trace = traced(&scene, "trace=clone,clone3,fork,vfork,socket,connect,flock,openat", &["token", "till"]);
+
+    for call in ["clone", "fork", "socket(", "connect(", "flock(", "/etc/ssl", "resolv.conf", "/locks/"] {
+        assert!(!trace.contains(call), "{call} in\n{trace}");
+    }
+}
