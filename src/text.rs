@@ -54,7 +54,7 @@ fn write_escape(shown: &mut String, character: char, room: usize) -> usize {
 }
 
 /// Controls (C0, DEL, C1, line ends included), bidirectional controls, zero-width and other invisible characters.
-fn is_harmful(character: char) -> bool {
+pub fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{00AD}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'

@@ -18,6 +18,7 @@ mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
+#[cfg(target_os = "linux")]
 mod login_request;
 #[cfg(target_os = "linux")]
 mod quiet;

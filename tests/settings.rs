@@ -146,3 +146,28 @@ fn c_09_a_catalogue_entry_of_ones_own_expands_nothing_and_shadows_nothing() {
     write(&scene, "providers/own.toml", &"x".repeat(300 * 1024));
     call().arg("own").run().expect_code(2);
 }
+
+#[test]
+fn o_02_what_a_terminal_would_obey_in_a_catalogue_entry_is_refused() {
+    let scene = Scene::new();
+    let proper = "name = \"own\"\ntitle = \"x\"\nauthorize_url = \"https://as.example/a\"\ntoken_url = \"https://as.example/t\"\nclient_auth = \"none\"\n";
+    write(&scene, "providers/own.toml", proper);
+    scene.call(["providers", "own"]).run().expect_code(0);
+    for text in ["mismatch = \"x\\u001b[2J\"", "revoke_hint = \"\\u202e\"", "scopes = [\"a\\u0007\"]", "steps = [\"\\u009b31m\"]"] {
+        write(&scene, "providers/own.toml", &format!("{proper}{text}\n"));
+        for args in [&["providers", "own"][..], &["login", "own", "--no-browser", "--client-id", "x", "--timeout", "0s"]] {
+            let outcome = scene.call(args.iter().copied()).run().expect_code(2).expect_stdout("");
+            assert!(!outcome.stderr.contains(['\u{1b}', '\u{202e}', '\u{7}', '\u{9b}']), "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_in_the_place_of_settings_is_refused_at_once() {
+    let scene = Scene::new();
+    let general = write(&scene, "config.toml", "");
+    fs::remove_file(&general).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &general, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+
+    scene.call(["token", "till"]).env("TOKENSTRAP_STORE", "").run().expect_code(6).expect_stderr("not a regular file");
+}

@@ -314,3 +314,32 @@ fn a_login_answered_oddly_stores_no_grant_and_keeps_the_client() {
         assert_eq!(member(&page, "client_id").as_deref(), Some("till"));
     }
 }
+
+#[test]
+fn d_09_a_linked_login_is_finished_at_the_server_that_the_link_led_to() {
+    let (scene, thief) = (Scene::new(), Sandbox::builder().client("till", SECRET).start().unwrap());
+    let link = scene.login().arg("--link").run().expect_code(0).stdout;
+    let redirect = Robot::default().redirect_of(link.trim()).unwrap();
+    let file = scene.home.path(".config/tokenstrap/profiles/till.toml");
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace(scene.server.url(), thief.url())).unwrap();
+
+    scene.call(["login", "till", "--finish"]).stdin(redirect).run().expect_code(0);
+
+    assert_eq!((thief.requests(), scene.server.token_requests()), (0, 1));
+}
+
+#[test]
+fn a_second_login_that_fails_leaves_the_first_grant_as_good_as_before() {
+    let scene = logged_in();
+    let before = stored(&scene);
+    let (login, page) = begun(scene.login());
+    Robot::default().denying().visit(&page).unwrap();
+    login.finish().expect_code(3);
+    assert!(scene.server.faults(|faults| faults.answer_oddly("html-200")));
+    let (login, page) = begun(scene.login());
+    approve(&page).unwrap();
+    login.finish().expect_code(6);
+
+    assert_eq!(stored(&scene), before);
+    scene.refreshed().expect_code(0);
+}

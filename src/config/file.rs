@@ -13,7 +13,7 @@ const LARGEST: u64 = 256 * 1024;
 /// The text of a file, or `None` where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     let io = |error: io::Error| ConfigError::Io { file: shown(path), reason: error.to_string() };
-    let file = match File::open(path) {
+    let file = match open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
         Err(error) => return Err(io(error)),
@@ -29,6 +29,15 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         }
         Err(error) => Err(io(error)),
     }
+}
+
+/// Opens for reading without waiting: a pipe in the file's place would keep every call for ever.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    options.open(path)
 }
 
 /// Only the user, or root for everybody, may have written it.

@@ -223,13 +223,27 @@ fn blank() -> String {
     " ".to_owned()
 }
 
+fn shows_harm(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::String(text) => text.chars().any(crate::text::is_harmful),
+        toml::Value::Array(values) => values.iter().any(shows_harm),
+        toml::Value::Table(table) => table.iter().any(|(name, value)| name.chars().any(crate::text::is_harmful) || shows_harm(value)),
+        _ => false,
+    }
+}
+
 impl Provider {
     /// Reads an entry and checks everything in it.
     ///
     /// # Errors
     /// [`BadProvider`]; an unknown field is one.
     pub fn read(text: &str) -> Result<Self, BadProvider> {
-        let entry: Self = toml::from_str(text).map_err(|fault| BadProvider::Form(crate::text::printable(fault.message())))?;
+        let form = |fault: toml::de::Error| BadProvider::Form(crate::text::printable(fault.message()));
+        // What a terminal would obey never gets further than here: its texts are shown as they stand (SECURITY O-02).
+        if shows_harm(&toml::Value::Table(toml::from_str(text).map_err(form)?)) {
+            return Err(BadProvider::Form("a text in it holds a character that a terminal would obey".to_owned()));
+        }
+        let entry: Self = toml::from_str(text).map_err(form)?;
         entry.check()?;
         Ok(entry)
     }
