@@ -18,7 +18,6 @@ mod listener_floods;
 mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
-#[cfg(target_os = "linux")]
 mod login_request;
 #[cfg(target_os = "linux")]
 mod quiet;
