@@ -290,7 +290,7 @@ fn d_13_a_login_into_another_account_keeps_the_old_grant_until_it_is_told_otherw
     login.finish().expect_code(6).expect_stderr("--replace");
     assert_eq!(scene.call(["token", "till"]).run().expect_code(0).stdout, before);
 
-    scene.call(["login", "till", "--replace", "--no-browser"]).run().expect_code(0).expect_stderr("5117");
+    scene.call(["login", "till", "--replace"]).run().expect_code(0).expect_stderr("5117");
     let after = scene.call(["token", "till"]).run().expect_code(0).stdout;
     assert_ne!(after, before);
     assert!(scene.server.is_live_access_token(after.trim_end()));

@@ -171,3 +171,12 @@ fn a_pipe_in_the_place_of_settings_is_refused_at_once() {
 
     scene.call(["token", "till"]).env("TOKENSTRAP_STORE", "").run().expect_code(6).expect_stderr("not a regular file");
 }
+
+#[test]
+fn a_value_for_a_variable_that_nothing_asks_for_is_refused() {
+    let scene = Scene::new();
+
+    let call = scene.call(["login", "x", "--provider", "microsoft", "--set", "tenent=contoso", "--no-browser", "--client-id", "y"]);
+
+    call.run().expect_code(2).expect_stderr("`tenent`");
+}

@@ -28,6 +28,8 @@ use url::Url;
 pub(super) struct Manner {
     /// At a terminal, where questions may be asked and the redirect URL pasted.
     pub person: bool,
+    /// Whether there is any way to ask for consent.
+    pub reachable: bool,
     /// How a browser is opened.
     pub browser: Choice,
     /// Nothing listens: the redirect URL is pasted or piped in.

@@ -134,6 +134,7 @@ impl Run for Login {
         let stored = context.settings(&profile)?;
         let settings = self.merged(context, &profile, stored)?;
         let entry = entry_of(context, &settings)?;
+        check_variables(&settings, entry.as_ref())?;
         self.check_redirect(&settings)?;
         let manner = self.manner(context)?;
         Attempt { login: &self, context, profile, manner, entry, settings: RefCell::new(settings) }.run()
@@ -195,17 +196,34 @@ impl Login {
             .hint("add --paste, --link, or (for https) --listen 127.0.0.1:PORT behind a tunnel of your own"))
     }
 
-    /// How the person is reached; unattended with no way is an error at once (SECURITY A-18).
+    /// How the person is reached; unattended with no way is an error at once (SECURITY A-18), unless tokens that were kept aside
+    /// may need nobody's consent.
     fn manner(&self, context: &Context) -> Result<Manner, Failure> {
         let person = context.may_ask();
         let unattended = context.globals.non_interactive || context::env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0");
         let browser = if self.no_browser || self.paste || unattended { Choice::None } else { browser::choose(&context::env) };
         let told = self.no_browser || self.paste || self.device || self.link || self.finish || self.client_only;
-        if !person && !told && matches!(browser, Choice::None) {
-            return Err(Failure::new(Exit::LoginNeeded, "a person has to consent, and there is neither a terminal nor a browser here")
-                .hint("run it at a terminal, set $BROWSER, or add --device, --link, --paste or --no-browser"));
+        let reachable = person || told || !matches!(browser, Choice::None);
+        if !reachable && !self.replace {
+            return Err(unattended_failure());
         }
-        Ok(Manner { person, browser, paste: self.paste, remote: context::env("SSH_CONNECTION").is_some() })
+        Ok(Manner { person, reachable, browser, paste: self.paste, remote: context::env("SSH_CONNECTION").is_some() })
+    }
+}
+
+/// There is no way to ask anybody.
+fn unattended_failure() -> Failure {
+    Failure::new(Exit::LoginNeeded, "a person has to consent, and there is neither a terminal nor a browser here")
+        .hint("run it at a terminal, set $BROWSER, or add --device, --link, --paste or --no-browser")
+}
+
+/// A value for a variable that nothing asks for is a typo.
+fn check_variables(settings: &Settings, entry: Option<&Provider>) -> Result<(), Failure> {
+    let declared = |name: &String| entry.is_some_and(|entry| entry.variables.contains_key(name));
+    match settings.variables.keys().find(|name| !declared(name)) {
+        Some(name) => Err(Failure::usage(format!("nothing here has a variable `{}`", printable(name)))
+            .hint("`tokenstrap providers NAME` shows the variables of an entry")),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Login,
     agent::{Agent, Manner},
-    ask,
+    ask, unattended_failure,
 };
 use crate::{
     cli::{
@@ -76,6 +76,9 @@ impl Attempt<'_> {
         if self.login.replace && record.as_ref().and_then(|record| record.pending.as_ref()).is_some_and(|pending| pending.granted.is_some())
         {
             return self.good_news(flow::take_aside(world, &self.profile)?);
+        }
+        if !self.manner.reachable {
+            return Err(unattended_failure());
         }
         let stored = record.as_ref().and_then(flow::stored_client).map(|(registration, secret)| (registration.clone(), secret.cloned()));
         let kept = stored.filter(|(registration, _)| {
