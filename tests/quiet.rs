@@ -2,14 +2,14 @@
 
 use crate::{
     scene::{KEY, Scene},
-    support::real,
+    support::{real, running::Stream},
 };
-use std::fs;
+use std::{fs, time::Duration};
 use tokenstrap::{
     oauth::token::{TokenSet, TokenType},
     platform::{clock::SystemClock, entropy::SystemEntropy},
     profile::{Account, Current, Record, Registration},
-    sandbox::ODD,
+    sandbox::{ODD, approve},
     secret::Secret,
     store::{self, KeySource},
 };
@@ -140,4 +140,34 @@ fn a_stored_token_is_printed_without_thread_network_certificate_or_lock() {
     for call in ["clone", "fork", "socket(", "connect(", "flock(", "/etc/ssl", "resolv.conf", "/locks/"] {
         assert!(!trace.contains(call), "{call} in\n{trace}");
     }
+}
+
+#[test]
+fn p_06_and_p_09_a_device_login_keeps_the_servers_pace_and_never_shows_the_device_code() {
+    let scene = Scene::with(|builder| builder.strict().device(Duration::from_secs(60), Duration::from_secs(1)));
+    let mut login = scene.login_with_openid().args(["--device", "-vv"]).spawn();
+    login.expect(Stream::Err, "On any device, open");
+    let page = login.wait_for_line(Stream::Err, "/device").trim().to_owned();
+    login.expect(Stream::Err, "and type");
+    let code = login.wait_for_line(Stream::Err, "-").trim().to_owned();
+
+    approve(&format!("{page}?user_code={code}")).unwrap();
+    let outcome = login.finish().expect_code(0);
+
+    let log = scene.server.log();
+    let device_code = log.iter().find_map(|logged| logged.member("device_code")).unwrap();
+    assert!(!outcome.stdout.contains(device_code) && !outcome.stderr.contains(device_code));
+    assert!(!outcome.stderr.contains("slow_down"));
+}
+
+#[test]
+fn d_03_endpoints_on_another_host_are_told_and_refused_where_that_was_asked_for() {
+    let elsewhere = serde_json::json!("http://localhost:9/userinfo");
+    let scene = Scene::with(|builder| builder.strict().metadata("userinfo_endpoint", elsewhere));
+
+    let login = || scene.login_with_openid().args(["--no-browser", "--timeout", "1s"]);
+
+    login().arg("--same-host").run().expect_code(6).expect_stderr("localhost:9");
+    login().run().expect_code(4).expect_stderr("userinfo_endpoint at localhost:9");
+    assert_eq!(scene.server.token_requests(), 0);
 }
