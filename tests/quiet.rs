@@ -1,7 +1,7 @@
 //! What the program does not do: ask strangers, start threads on the warm path, repeat what a server says.
 
 use crate::{
-    scene::{KEY, Scene},
+    scene::{KEY, SECRET, Scene},
     support::{real, running::Stream},
 };
 use std::{fs, time::Duration};
@@ -170,4 +170,24 @@ fn d_03_endpoints_on_another_host_are_told_and_refused_where_that_was_asked_for(
     login().arg("--same-host").run().expect_code(6).expect_stderr("localhost:9");
     login().run().expect_code(4).expect_stderr("userinfo_endpoint at localhost:9");
     assert_eq!(scene.server.token_requests(), 0);
+}
+
+#[test]
+fn a_13_descriptors_that_the_caller_left_open_do_not_reach_the_browser() {
+    let scene = Scene::new();
+    let (browser, out) = scene.dumping_browser();
+    let (authorize, token) = (scene.server.authorization_endpoint(), scene.server.token_endpoint());
+    let shell = scene.home.program("sh").args(["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tokenstrap")]);
+    let login = shell
+        .args(["login", "till", "--store", "file", "--client-id", "till", "--client-secret-env", "TILL_SECRET", "--timeout", "1s"])
+        .args(["--auth-url", &authorize, "--token-url", &token])
+        .env("TILL_SECRET", SECRET)
+        .env("TOKENSTRAP_KEY", KEY)
+        .env("BROWSER", browser);
+
+    login.run().expect_code(4);
+
+    let dumped = crate::scene::appeared(&out);
+    let (_, descriptors) = dumped.split_once("\nFD\n").unwrap();
+    assert!(descriptors.contains(" 0 -> ") && !descriptors.contains("/etc/passwd"), "{descriptors}");
 }

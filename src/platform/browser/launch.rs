@@ -31,6 +31,9 @@ pub fn open(url: &Url, choice: &Choice, hidden_env: &[String]) -> Result<(), Bro
         Choice::Desktop => desktop(&address),
         Choice::None => Vec::new(),
     };
+    // Ours close by themselves when a program starts; what our caller left open does not.
+    #[cfg(unix)]
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let mut last = BrowserError::Nowhere;
     for mut candidate in candidates {
         let program = crate::text::printable(&candidate.get_program().to_string_lossy());
