@@ -12,7 +12,10 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
-use tokenstrap::sandbox::{Robot, approve};
+use tokenstrap::{
+    oauth::redirect_uri::RedirectUri,
+    sandbox::{Robot, approve},
+};
 
 #[test]
 fn a_login_stores_a_grant_whose_token_the_server_takes() {
@@ -294,4 +297,21 @@ fn d_13_a_login_into_another_account_keeps_the_old_grant_until_it_is_told_otherw
     let after = scene.call(["token", "till"]).run().expect_code(0).stdout;
     assert_ne!(after, before);
     assert!(scene.server.is_live_access_token(after.trim_end()));
+}
+
+#[test]
+fn l_05_an_https_redirect_behind_a_tunnel_of_ones_own_finishes_a_login() {
+    let uri = "https://till.example.test/cb";
+    let scene = Scene::with(|builder| builder.redirect_uri(RedirectUri::parse(uri).unwrap()));
+    // Free a moment ago; a tunnel has to be told a number beforehand.
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let (login, page) = begun(scene.login().args(["--redirect-uri", uri, "--listen", &format!("127.0.0.1:{port}")]));
+    let redirect = Robot::default().redirect_of(&page).unwrap();
+    let target = redirect.strip_prefix("https://till.example.test").unwrap();
+
+    let ask = |host: &str| raw::ask(port, format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).status;
+
+    assert_eq!(ask(&format!("127.0.0.1:{port}")), 421);
+    assert_eq!(ask("till.example.test"), 303);
+    login.finish().expect_code(0).expect_stderr("Connected");
 }
