@@ -285,6 +285,26 @@ fn without_an_address_the_bus_of_the_runtime_folder_is_found() {
 }
 
 #[test]
+fn a_token_in_the_keychain_is_printed_without_thread_network_certificate_or_lock() {
+    let Some(session) = Session::with_keyring() else { return };
+    if !real::programs("a trace of the warm path", &["strace"]) {
+        return;
+    }
+    assert_eq!(session.ask("save till 1").0, "Ok(())");
+    let log = session.home().join("trace");
+    let mut call = session.command("strace");
+    call.args(["-f", "-qq", "-e", "trace=clone,clone3,fork,vfork,connect,flock,openat", "-o"]).arg(&log);
+
+    let told = call.args([env!("CARGO_BIN_EXE_tokenstrap"), "token", "till"]).output().unwrap();
+
+    assert_eq!(String::from_utf8_lossy(&told.stdout), format!("{CANARY}-access-1\n"), "{}", String::from_utf8_lossy(&told.stderr));
+    let trace = fs::read_to_string(log).unwrap();
+    for call in ["clone", "fork", "AF_INET", "flock(", "/etc/ssl", "resolv.conf", "/locks/"] {
+        assert!(!trace.contains(call), "{call} in\n{trace}");
+    }
+}
+
+#[test]
 #[ignore = "a figure, not a promise: prints the median of 300 warm reads"]
 fn a_warm_read_takes_few_milliseconds() {
     let Some(session) = Session::with_keyring() else { return };

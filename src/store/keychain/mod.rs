@@ -12,6 +12,8 @@ mod deadline;
 mod native;
 pub mod parts;
 #[cfg(target_os = "linux")]
+mod quick;
+#[cfg(target_os = "linux")]
 mod secret_service;
 #[cfg(target_os = "linux")]
 mod session;

@@ -19,7 +19,7 @@ impl Session {
     /// A session for reading: in the clear on a socket of this machine, where any process of the user could ask for the
     /// item itself, and encrypted elsewhere. The key agreement would cost more than all the rest.
     pub(super) fn reading(may_prompt: bool) -> Result<Self, StoreError> {
-        let encryption = if bus::find()? == Bus::Local { EncryptionType::Plain } else { EncryptionType::Dh };
+        let encryption = if matches!(bus::find()?, Bus::Local(_)) { EncryptionType::Plain } else { EncryptionType::Dh };
         Self::open(encryption, may_prompt)
     }
 
@@ -130,7 +130,7 @@ pub(super) fn trouble(error: &Error) -> StoreError {
 }
 
 /// An error of the bus, by its name.
-fn said(name: &str, message: &str) -> StoreError {
+pub(super) fn said(name: &str, message: &str) -> StoreError {
     let kind = name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or(name);
     match kind {
         "org.freedesktop.Secret.Error.IsLocked" => locked(),
