@@ -18,20 +18,45 @@ use serde_json::json;
 
 /// The verdict; a promise to scripts (README, exit codes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(super) enum Exit {
-    Done = 0,
-    Bug = 1,
-    Usage = 2,
-    LoginNeeded = 3,
-    Later = 4,
-    Machine = 5,
-    Refused = 6,
-    Unsaved = 7,
+    Done,
+    Bug,
+    Usage,
+    LoginNeeded,
+    Later,
+    Machine,
+    Refused,
+    Unsaved,
+    /// A command was to be started, and there is no token for it.
+    NotStarted,
+    /// The command is there and cannot be started.
+    NotExecutable,
+    /// There is no such command.
+    NotFound,
+    /// What the command that was started ended with.
+    Child(u8),
 }
 
 impl Exit {
-    fn name(self) -> &'static str {
+    /// What the process exits with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Bug => 1,
+            Self::Usage => 2,
+            Self::LoginNeeded => 3,
+            Self::Later => 4,
+            Self::Machine => 5,
+            Self::Refused => 6,
+            Self::Unsaved => 7,
+            Self::NotStarted => 125,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+            Self::Child(code) => code,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Bug => "bug",
@@ -41,6 +66,10 @@ impl Exit {
             Self::Machine => "machine",
             Self::Refused => "refused",
             Self::Unsaved => "unsaved",
+            Self::NotStarted => "not_started",
+            Self::NotExecutable => "not_executable",
+            Self::NotFound => "not_found",
+            Self::Child(_) => "child",
         }
     }
 }
@@ -126,7 +155,7 @@ impl Failure {
     pub fn tell(self, json: bool) -> Exit {
         if json {
             let mut document = json!({"error": {
-                "code": self.exit as u8, "kind": self.exit.name(), "message": self.fact, "causes": self.causes, "hint": self.hint,
+                "code": self.exit.code(), "kind": self.exit.name(), "message": self.fact, "causes": self.causes, "hint": self.hint,
             }});
             if let (Some(seconds), Some(error)) = (self.retry_after, document.get_mut("error")) {
                 error["retry_after"] = json!(seconds);

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod context;
 mod demo;
+mod exec;
 mod failure;
 mod list;
 mod login;
@@ -62,6 +63,7 @@ static COMMANDS: &[Entry] = &[
     entry::<list::List>(),
     entry::<check::Check>(),
     entry::<logout::Logout>(),
+    entry::<exec::Exec>(),
     entry::<providers::Providers>(),
     entry::<store::Store>(),
     entry::<demo::Demo>(),
@@ -112,7 +114,7 @@ pub fn main() -> ExitCode {
     let hardened = crate::platform::harden::begin().is_ok();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = panic::catch_unwind(|| run(&arguments, hardened)).unwrap_or(Exit::Bug);
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit.code())
 }
 
 fn run(arguments: &[OsString], hardened: bool) -> Exit {

@@ -92,12 +92,12 @@ impl Refresh {
                 Ok(exit) => exit,
                 Err(failure) => {
                     context.say(&format!("✗ {profile} {}", printable(&failure.causes.last().unwrap_or(&failure.fact).clone())));
-                    lines.push(json!({"profile": profile, "code": failure.exit as u8, "message": failure.fact}));
+                    lines.push(json!({"profile": profile, "code": failure.exit.code(), "message": failure.fact}));
                     worst = worse(worst, failure.exit);
                     continue;
                 }
             };
-            lines.push(json!({"profile": profile, "code": exit as u8}));
+            lines.push(json!({"profile": profile, "code": exit.code()}));
             worst = worse(worst, exit);
         }
         if context.globals.json {
@@ -138,5 +138,5 @@ impl Refresh {
 
 /// The more a person has to do, the worse.
 fn worse(one: Exit, other: Exit) -> Exit {
-    if other as u8 > one as u8 { other } else { one }
+    if other.code() > one.code() { other } else { one }
 }

@@ -68,7 +68,9 @@ impl Run for Token {
         }
         let settings = context.settings(&profile)?;
         last_use::note(&context.folders.state, profile.as_str());
-        if let Some(tokens) = self.cached(context, &settings)? {
+        // The cache is passed over where more than the token is asked for.
+        let token_alone = !self.force_refresh && !context.globals.json && self.format != "json";
+        if let Some(tokens) = token_alone.then(|| cached(context, &settings, self.min_ttl)).transpose()?.flatten() {
             return self.print(context, &tokens);
         }
         let need = Need {
@@ -89,27 +91,6 @@ impl Run for Token {
 }
 
 impl Token {
-    /// The kernel's keyring answers without the store; it is passed over where more than the token is asked for.
-    fn cached(&self, context: &Context, settings: &Settings) -> Result<Option<TokenSet>, Failure> {
-        let Some(id) = &settings.cache else { return Ok(None) };
-        let plain = !self.force_refresh && context.globals.store.is_none() && context::env("TOKENSTRAP_STORE").is_none();
-        let printable_alone = !context.globals.json && self.format != "json";
-        if !plain || !printable_alone || !context.uses_cache()? {
-            return Ok(None);
-        }
-        let now = context.now();
-        let cached = KernelCache.read(id).map(|cached| TokenSet {
-            access_token: cached.access_token,
-            token_type: crate::oauth::token::TokenType::Bearer,
-            refresh_token: None,
-            id_token: None,
-            requested_at: now,
-            expires_at: Some(cached.expires_at),
-            scope: None,
-        });
-        Ok(cached.filter(|tokens| tokens.is_fresh(now, self.min_ttl)))
-    }
-
     fn print(&self, context: &Context, tokens: &TokenSet) -> Result<Exit, Failure> {
         let name = if context.globals.json { "json" } else { self.format.as_str() };
         let format = output::by_name(name).ok_or_else(|| Failure::usage("there is no such format"))?;
@@ -124,6 +105,39 @@ impl Token {
         terminal::answer(&line)?;
         Ok(Exit::Done)
     }
+}
+
+/// The kernel's keyring answers without the store, unless another store is named than the profile's.
+fn cached(context: &Context, settings: &Settings, min_ttl: Duration) -> Result<Option<TokenSet>, Failure> {
+    let Some(id) = &settings.cache else { return Ok(None) };
+    let plain = context.globals.store.is_none() && context::env("TOKENSTRAP_STORE").is_none();
+    if !plain || !context.uses_cache()? {
+        return Ok(None);
+    }
+    let now = context.now();
+    let cached = KernelCache.read(id).map(|cached| TokenSet {
+        access_token: cached.access_token,
+        token_type: crate::oauth::token::TokenType::Bearer,
+        refresh_token: None,
+        id_token: None,
+        requested_at: now,
+        expires_at: Some(cached.expires_at),
+        scope: None,
+    });
+    Ok(cached.filter(|tokens| tokens.is_fresh(now, min_ttl)))
+}
+
+/// A valid token from wherever it is found fastest, for commands that hand it on without printing it.
+///
+/// One that is saved nowhere is as good as any for now; that it ends the grant is said as a warning.
+pub(super) fn at_hand(context: &Context, profile: &ProfileName, settings: &Settings, min_ttl: Duration) -> Result<TokenSet, Failure> {
+    last_use::note(&context.folders.state, profile.as_str());
+    if let Some(tokens) = cached(context, settings, min_ttl)? {
+        return Ok(tokens);
+    }
+    let handed = hand_out(context, profile, settings, &need(context, min_ttl))?;
+    context.warn(&handed.warnings);
+    handed.tokens().cloned().ok_or_else(|| Failure::new(Exit::Bug, "a record without tokens was handed out"))
 }
 
 /// A token for the need; settings that name another server than the grant's are refused before anything is sent.

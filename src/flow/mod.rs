@@ -5,21 +5,25 @@
 
 mod access_token;
 mod account;
+mod bind;
 mod budget;
 mod check;
 mod discover;
 mod drive;
 mod login;
 mod logout;
+mod refused;
 mod save;
 
 pub use access_token::{Handed, Need, access_token, peek};
+pub use bind::bind;
 pub use budget::Budget;
 pub use check::{Finding, Report, check};
 pub use discover::discover;
 pub use drive::drive;
 pub use login::{Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, take_aside};
 pub use logout::{LoggedOut, logout};
+pub use refused::{mark_stale, may_renew};
 pub use save::keep_at_hand;
 
 use crate::{

@@ -6,6 +6,7 @@ pub mod account;
 pub mod answer;
 pub mod attempt;
 pub mod bearer;
+pub mod bound;
 pub mod client_auth;
 pub mod endpoint;
 pub mod form;

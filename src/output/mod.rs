@@ -66,7 +66,8 @@ impl<'a> Handout<'a> {
         Ok(Self { tokens, now, variable })
     }
 
-    fn token(&self) -> &str {
+    /// The token, for a caller that hands it on without printing it.
+    pub fn token(&self) -> &'a str {
         self.tokens.access_token.expose()
     }
 }

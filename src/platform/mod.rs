@@ -3,7 +3,9 @@
 //! Floor 6. Nothing here knows OAuth; each file gives one thing of the operating system the shape that a port asks for.
 
 pub mod browser;
+pub mod child_env;
 pub mod clock;
+pub mod command;
 pub mod entropy;
 pub mod harden;
 pub mod last_use;

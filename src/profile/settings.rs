@@ -50,6 +50,9 @@ pub struct Settings {
     /// Hosts that helpers and requests may serve.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// Environment variable that the client secret was read from; its name, so that programs we start do not get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret_env: Option<String>,
     /// Store of the grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     oauth::{
+        bound::Bound,
         client_auth::{ClientAuthentication, METHODS, Method},
         redirect_uri::RedirectUri,
     },
@@ -171,9 +172,13 @@ impl Login {
             settings.redirect_uri = Some(RedirectUri::parse(uri).map_err(|error| Failure::usage(error.to_string()))?);
         }
         for host in &self.hosts {
-            if !settings.hosts.contains(host) {
-                settings.hosts.push(host.clone());
+            let host = host.parse::<Bound>().map_err(|error| Failure::usage(error.to_string()))?.to_string();
+            if !settings.hosts.contains(&host) {
+                settings.hosts.push(host);
             }
+        }
+        if let Some(variable) = &self.client_secret_env {
+            settings.client_secret_env = Some(variable.clone());
         }
         settings.no_pkce |= self.no_pkce;
         if let Some(store) = context.globals.store.clone().or_else(|| context::env("TOKENSTRAP_STORE")) {

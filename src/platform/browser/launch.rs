@@ -1,7 +1,7 @@
 //! Starts the browser, apart from us.
 
 use super::{BrowserError, Choice, argument};
-use crate::platform::harden;
+use crate::platform::{child_env::SECRETS, harden};
 use std::{
     io,
     process::{Child, Command, ExitStatus, Stdio},
@@ -9,9 +9,6 @@ use std::{
     time::Duration,
 };
 use url::Url;
-
-/// Variables that hold secrets of our own, whatever the caller names besides.
-const SECRETS: [&str; 3] = ["TOKENSTRAP_KEY", "TOKENSTRAP_GRANT", "VAULT_TOKEN"];
 
 /// How long a starter may take to say that it failed. Most hand the address on and end within a tenth of this; one that
 /// still runs is the browser itself.
