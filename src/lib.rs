@@ -10,7 +10,7 @@
 //! | 5 | `flow` | use cases: login, access token, logout, check; drives grants through ports |
 //! | 4 | `ports` | the world as traits |
 //! | 3 | `profile` | what the user named, merged with a provider |
-//! | 2 | `provider` `output` | pure tables: the catalogue, the formats of a token |
+//! | 2 | `provider` `output` `helper` | pure tables: the catalogue, the formats of a token, the protocols of other tools |
 //! | 1 | `oauth` | the protocol: requests built, responses read |
 //! | 0 | `secret` `text` | values that must not be seen; words from outside, made safe to show |
 //!
@@ -24,6 +24,7 @@
 pub mod cli;
 pub mod config;
 pub mod flow;
+pub mod helper;
 pub mod http;
 pub mod oauth;
 pub mod output;

@@ -18,7 +18,12 @@ pub fn bind(world: &World<'_>, profile: &ProfileName, host: &Bound, remove: bool
     let no_grant = || FlowError::NoGrant(profile.clone());
     let acquired = world.lock.acquire(&world.store.identity(), profile, budget.end(), &mut || false)?;
     let Acquired::Exclusive(guard) = acquired else { return Err(LockError::Busy(None).into()) };
-    world.store.load(profile)?.filter(|record| record.registration.is_some() || record.pending.is_some()).ok_or_else(no_grant)?;
+    let stored = world.store.load(profile)?.filter(|record| record.registration.is_some() || record.pending.is_some());
+    let stored = stored.ok_or_else(no_grant)?;
+    if world.spool.waiting(profile, &world.store.identity(), &stored.spool_key).is_some() {
+        // A newer grant waits for the next call to bring it home; a save in front of it would leave it behind.
+        return Err(LockError::Busy(None).into());
+    }
     let record = save::update(world, profile, |record| {
         let registrations = [record.registration.as_mut(), record.pending.as_mut().map(|pending| &mut pending.registration)];
         for registration in registrations.into_iter().flatten() {

@@ -38,7 +38,9 @@ pub fn mark_stale(world: &World<'_>, profile: &ProfileName, said: Option<&Secret
         let tokens = &current.tokens;
         tokens.is_fresh(now, Duration::ZERO) && said.is_none_or(|said| tokens.access_token.hash() == said.hash())
     });
-    if !concerned || !may_renew(world, &record) {
+    // A newer grant in the spool takes this one's place by itself; a save in front of it would leave it behind.
+    let overtaken = world.spool.waiting(profile, &world.store.identity(), &record.spool_key).is_some();
+    if !concerned || overtaken || !may_renew(world, &record) {
         return Ok(false);
     }
     let record = save::update(world, profile, |record| {
