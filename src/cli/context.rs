@@ -51,6 +51,12 @@ impl Context {
         Ok(Self { globals, folders, config, started: SystemTime::now(), began: Instant::now() })
     }
 
+    /// The same for a program that asks in nobody's presence: no question, no prompt of a keychain.
+    pub fn unattended(&self) -> Self {
+        let globals = Globals { non_interactive: true, ..self.globals.clone() };
+        Self { globals, folders: self.folders.clone(), config: self.config.clone(), ..*self }
+    }
+
     /// Whether a person may be asked.
     pub fn may_ask(&self) -> bool {
         let unattended = self.globals.non_interactive || env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0");

@@ -68,7 +68,8 @@ impl Run for Exec {
         let now = context.now();
         let mut given = Vec::new();
         for (variable, tokens) in &tokens {
-            let token = Handout::new(tokens, now, "ACCESS_TOKEN").map_err(|error| not_started(Failure::new(Exit::Refused, error.to_string())))?;
+            let token =
+                Handout::new(tokens, now, "ACCESS_TOKEN").map_err(|error| not_started(Failure::new(Exit::Refused, error.to_string())))?;
             given.push((variable.clone(), token.token()));
         }
         taken.retain(|name| !self.keep_env.contains(name));
@@ -136,9 +137,8 @@ impl Exec {
             wanted.push(Wanted { variable: variable.to_owned(), profile });
         }
         // A profile that no --env uses would have been named for nothing.
-        let unused = implied.filter(|implied| {
-            wanted.is_empty() || (self.profile.is_some() && !wanted.iter().any(|wanted| wanted.profile == *implied))
-        });
+        let unused = implied
+            .filter(|implied| wanted.is_empty() || (self.profile.is_some() && !wanted.iter().any(|wanted| wanted.profile == *implied)));
         wanted.extend(unused.map(|profile| Wanted { variable: "ACCESS_TOKEN".to_owned(), profile }));
         let mut seen = BTreeSet::new();
         match wanted.iter().find(|wanted| !seen.insert(wanted.variable.clone())) {

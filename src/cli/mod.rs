@@ -3,12 +3,15 @@
 //! This floor is the composition root, the only one that knows flags, hints and exit codes. A command is one file and
 //! one line in `COMMANDS`. Only the command that was named is built for parsing; help and completions build them all.
 
+mod bind;
+mod bound;
 mod check;
 mod completions;
 mod context;
 mod demo;
 mod exec;
 mod failure;
+mod helper;
 mod list;
 mod login;
 mod logout;
@@ -64,6 +67,8 @@ static COMMANDS: &[Entry] = &[
     entry::<check::Check>(),
     entry::<logout::Logout>(),
     entry::<exec::Exec>(),
+    entry::<bind::Bind>(),
+    entry::<helper::Helper>(),
     entry::<providers::Providers>(),
     entry::<store::Store>(),
     entry::<demo::Demo>(),

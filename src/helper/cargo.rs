@@ -93,7 +93,7 @@ fn answer(granted: &Granted) -> Step {
         let mut token = zeroize::Zeroizing::new(String::with_capacity(granted.token().len() + 8));
         token.push_str("Bearer ");
         token.push_str(granted.token());
-        let cache = granted.expires_unix().map_or_else(|| "\"never\"".to_owned(), |end| format!("\"expires\",\"expiration\":{end}"));
+        let cache = granted.expires_unix().map_or_else(|| "\"session\"".to_owned(), |end| format!("\"expires\",\"expiration\":{end}"));
         let token = quoted(&token);
         writeln!(text, "{{\"Ok\":{{\"kind\":\"get\",\"token\":{},\"cache\":{cache},\"operation_independent\":false}}}}", *token)
     });

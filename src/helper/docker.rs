@@ -92,8 +92,7 @@ impl Docker {
     }
 
     fn list(&self, hosts: &[Bound]) -> Step {
-        let rows: serde_json::Map<_, _> =
-            hosts.iter().map(|host| (host.url(), serde_json::Value::String(self.username.clone()))).collect();
+        let rows: serde_json::Map<_, _> = hosts.iter().map(|host| (host.url(), serde_json::Value::String(self.username.clone()))).collect();
         Step::Done(Secret::new(format!("{}\n", serde_json::Value::Object(rows))))
     }
 }

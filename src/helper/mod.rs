@@ -39,8 +39,7 @@ pub trait Kind: Sync {
 }
 
 /// Every protocol, in the order in which help shows them.
-pub static HELPERS: &[&dyn Kind] =
-    &[&git::Kind, &docker::Kind, &kubectl::Kind, &curl::Kind, &cargo::Kind, &bazel::Kind, &netrc::Kind];
+pub static HELPERS: &[&dyn Kind] = &[&git::Kind, &docker::Kind, &kubectl::Kind, &curl::Kind, &cargo::Kind, &bazel::Kind, &netrc::Kind];
 
 /// The protocol of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
