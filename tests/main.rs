@@ -11,6 +11,10 @@ mod architecture;
 #[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
+#[cfg(target_os = "linux")]
+mod exec;
+#[cfg(target_os = "linux")]
+mod helper;
 mod http_server;
 mod layout;
 mod listener;
