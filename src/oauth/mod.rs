@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod api;
 pub mod attempt;
 pub mod bearer;
 pub mod bound;

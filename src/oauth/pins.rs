@@ -92,6 +92,9 @@ pub struct Pins {
     /// Whether a `redirect_uri` is wanted on refresh, as a few servers do.
     #[serde(default)]
     pub redirect_uri_on_refresh: bool,
+    /// Whether the API takes client id and secret as Basic in the place of a token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub basic_api: bool,
 }
 
 impl Pins {

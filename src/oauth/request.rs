@@ -129,6 +129,12 @@ impl Client<'_> {
         Some(Request::get(endpoint.url().clone()).with_secret_header(header::AUTHORIZATION, value.expose()))
     }
 
+    /// Any call with id and secret in the place of a token; `None` where this server does not take that, or has no secret.
+    pub fn basic_call(&self, request: Request) -> Option<Request> {
+        let secret = self.secret.filter(|_| self.pins.basic_api)?;
+        Some(request.with_secret_header(header::AUTHORIZATION, basic_header(&self.pins.client_id, secret).expose()))
+    }
+
     fn about_token(&self, endpoint: &Endpoint, token: &Secret, hint: &str) -> Option<Request> {
         let mut form = Form::default();
         form.members.push(("token", token.clone()));

@@ -153,6 +153,7 @@ fn endpoints(settings: &Settings, entry: Option<&Provider>, metadata: Option<&Se
         grace_seconds: 0,
         default_expires_in: None,
         redirect_uri_on_refresh: false,
+        basic_api: false,
     })
 }
 
@@ -181,6 +182,7 @@ fn from_entry(pins: &mut Pins, settings: &Settings, entry: &Provider) -> Result<
     pins.grace_seconds = entry.grace_seconds;
     pins.default_expires_in = entry.default_expires_in;
     pins.redirect_uri_on_refresh = entry.redirect_uri_on_refresh;
+    pins.basic_api = entry.basic_api;
     Ok(())
 }
 

@@ -87,6 +87,9 @@ pub struct Provider {
     /// What relative paths of API calls start from.
     #[serde(default)]
     pub api_base: Option<Template>,
+    /// Whether the API takes client id and secret as Basic in the place of a token.
+    #[serde(default)]
+    pub basic_api: bool,
     /// Hosts that helpers and requests may serve, proposed at login.
     #[serde(default)]
     pub hosts: Vec<String>,

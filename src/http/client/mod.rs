@@ -52,6 +52,8 @@ pub struct Options {
     pub bar_link_local: bool,
     /// Told about each request when it has ended.
     pub observer: Option<Observer>,
+    /// For answers that are no part of OAuth: the largest body in bytes, and the longest silence.
+    pub roomy: Option<(usize, Duration)>,
 }
 
 /// Carries requests over HTTP/1.1. Costs nothing until the first request.
@@ -64,7 +66,8 @@ pub struct Client {
 impl Client {
     /// A client with the certificate authorities of the system.
     pub fn new(options: Options) -> Self {
-        Self { options, tls: tls::Tls::default(), silence: SILENCE }
+        let silence = options.roomy.map_or(SILENCE, |(_, silence)| silence);
+        Self { options, tls: tls::Tls::default(), silence }
     }
 
     fn exchange(&self, request: &Request, began: Instant, deadline: Instant) -> Result<Response, Undelivered> {
@@ -77,7 +80,8 @@ impl Client {
         let client = self.build(request, &connecting, &trouble)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| trouble.not_sent(&error.to_string()))?;
-        let patience = Patience { deadline, silence: self.silence };
+        let largest = self.options.roomy.map_or(BODY, |(largest, _)| largest);
+        let patience = Patience { deadline, silence: self.silence, largest };
         let outcome = runtime.block_on(carry(&client, request, &connecting, patience, &trouble));
         // A name server that stays silent would otherwise hold us beyond the deadline: its thread cannot be stopped.
         runtime.shutdown_background();
@@ -126,11 +130,12 @@ impl Transport for Client {
     }
 }
 
-/// How long a peer is waited for.
+/// How long a peer is waited for, and how much is taken from it.
 #[derive(Clone, Copy)]
 struct Patience {
     deadline: Instant,
     silence: Duration,
+    largest: usize,
 }
 
 impl Patience {
@@ -186,7 +191,7 @@ async fn head(
     .await
 }
 
-/// Reads the body chunk by chunk, as it comes out of the decompression, and stops at [`BODY`].
+/// Reads the body chunk by chunk, as it comes out of the decompression, and stops at the largest size.
 async fn body(answer: &mut reqwest::Response, patience: Patience, trouble: &Trouble) -> Result<Zeroizing<Vec<u8>>, Undelivered> {
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     loop {
@@ -196,7 +201,7 @@ async fn body(answer: &mut reqwest::Response, patience: Patience, trouble: &Trou
             Ok(Ok(None)) => return Ok(body),
             Ok(Ok(Some(chunk))) => chunk,
         };
-        if body.len() + chunk.len() > BODY {
+        if body.len() + chunk.len() > patience.largest {
             return Err(trouble.too_large());
         }
         append(&mut body, &chunk);
