@@ -30,10 +30,14 @@ mod readme;
 #[cfg(target_os = "linux")]
 mod real_answers;
 #[cfg(target_os = "linux")]
+mod real_helpers;
+#[cfg(target_os = "linux")]
 mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
+#[cfg(target_os = "linux")]
+mod request;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;

@@ -19,6 +19,7 @@ mod manual;
 mod providers;
 mod refresh;
 mod render;
+mod request;
 mod sandbox;
 mod show;
 mod store;
@@ -67,6 +68,7 @@ static COMMANDS: &[Entry] = &[
     entry::<check::Check>(),
     entry::<logout::Logout>(),
     entry::<exec::Exec>(),
+    entry::<request::Request>(),
     entry::<bind::Bind>(),
     entry::<helper::Helper>(),
     entry::<providers::Providers>(),

@@ -19,6 +19,25 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::new(Exit::Later, "the answer could not be written").because(error))
 }
 
+/// Writes what a stranger said as the answer: as it came, but at a terminal nothing in it gives orders (SECURITY O-01).
+pub(super) fn foreign_answer(bytes: &[u8], more_follows: bool) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let shown = out.is_terminal().then(|| {
+        let text = String::from_utf8_lossy(bytes);
+        let tame = |character: char| match character {
+            '\n' | '\t' => character.to_string(),
+            other => printable(other.encode_utf8(&mut [0; 4])),
+        };
+        text.chars().map(tame).collect::<String>()
+    });
+    let bytes = shown.as_ref().map_or(bytes, |shown| shown.as_bytes());
+    // A page that ends without a line end would run into the next one, or into the prompt.
+    let ends = bytes.is_empty() || bytes.ends_with(b"\n") || !(more_follows || out.is_terminal());
+    let newline: &[u8] = if ends { b"" } else { b"\n" };
+    let written = out.write_all(bytes).and_then(|()| out.write_all(newline)).and_then(|()| out.flush());
+    written.map_err(|error| Failure::new(Exit::Later, "the answer could not be written").because(error))
+}
+
 /// One JSON document in one line. What could rewrite a terminal is escaped, as RFC 8259 section 7 allows for any character.
 pub(super) fn json(document: &serde_json::Value) -> String {
     let mut line = String::new();

@@ -23,6 +23,8 @@ pub mod oidc;
 #[cfg(target_os = "linux")]
 pub mod real;
 #[cfg(target_os = "linux")]
+pub mod resource;
+#[cfg(target_os = "linux")]
 pub mod running;
 
 pub mod rig;
