@@ -68,6 +68,7 @@ impl Sheet<'_> {
             lines.push(("server", pins.server()));
             lines.push(("token endpoint", pins.token_endpoint.to_string()));
             lines.push(("client", format!("{}, {}", pins.client_id, pins.client_auth.name())));
+            lines.push(("bound hosts", words(&pins.hosts)));
             let secret = registration.client_secret.as_ref();
             lines.push(("client secret", secret.map_or_else(|| "none".into(), |secret| self.shown(secret))));
         }

@@ -19,6 +19,11 @@ pub const TOP: &str = env!("CARGO_MANIFEST_DIR");
 #[track_caller]
 pub fn left_out(part: &str, why: &str) {
     assert!(env::var_os(REQUIRED).is_none(), "{part} must not be left out here, but {why}");
+    left_out_anywhere(part, why);
+}
+
+/// The same for a part that `tests/run` cannot set up.
+pub fn left_out_anywhere(part: &str, why: &str) {
     // The handle, unlike `eprintln!`, is not captured: a person who runs `cargo test` reads this line. Where standard
     // error is closed there is nobody to read it.
     let _ = writeln!(std::io::stderr(), "left out: {part}, because {why} (`tests/run` sets everything up)");

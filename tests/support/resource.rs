@@ -2,7 +2,7 @@
 //! its own. One request per connection.
 
 use super::running::LIMIT;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::ring, pki_types::PrivateKeyDer};
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -59,7 +59,10 @@ impl Resource {
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         std::fs::write(authority, issuer.pem()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        // With one name for both, OpenSSL takes the certificate for its own authority.
+        params.distinguished_name.push(DnType::CommonName, "a server of the tests");
+        let certificate = params.signed_by(&key, &issuer).unwrap();
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();

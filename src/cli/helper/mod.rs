@@ -1,6 +1,7 @@
 //! `tokenstrap helper`
 
 mod converse;
+mod install;
 
 use super::{
     Run,
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::helper::{self, HELPERS};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use std::path::PathBuf;
 
 /// One tool's protocol, spoken for one profile.
 pub(super) struct Helper {
@@ -17,6 +19,7 @@ pub(super) struct Helper {
     operand: Option<String>,
     username: Option<String>,
     allow_publish: bool,
+    folder: Option<PathBuf>,
 }
 
 impl Args for Helper {
@@ -30,7 +33,7 @@ impl Args for Helper {
             .subcommand_required(true)
             .arg_required_else_help(true)
             .disable_help_subcommand(true);
-        HELPERS.iter().fold(command, |command, kind| command.subcommand(of_kind(*kind)))
+        HELPERS.iter().fold(command, |command, kind| command.subcommand(of_kind(*kind))).subcommand(of_install())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -47,17 +50,26 @@ fn of_kind(kind: &dyn helper::Kind) -> Command {
     ])
 }
 
+fn of_install() -> Command {
+    Command::new("install").about("Set another tool up to ask").args([
+        Arg::new("operand").value_name("KIND").required(true).value_parser(install::names()).help("Which tool"),
+        Arg::new("profile").value_name("PROFILE").required(true).help("Whose token"),
+        Arg::new("dir").long("dir").value_name("FOLDER").value_parser(clap::value_parser!(PathBuf)).help("Put a shim here"),
+    ])
+}
+
 impl FromArgMatches for Helper {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (kind, matches) = matches.subcommand().ok_or_else(missing)?;
-        let text = |name: &str| matches.get_one::<String>(name).cloned();
+        let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
         Ok(Self {
             kind: kind.to_owned(),
             profile: text("profile").ok_or_else(missing)?,
             operand: text("operand"),
             username: text("username"),
-            allow_publish: matches.get_flag("allow-publish"),
+            allow_publish: matches.try_get_one::<bool>("allow-publish").ok().flatten().copied().unwrap_or_default(),
+            folder: matches.try_get_one::<PathBuf>("dir").ok().flatten().cloned(),
         })
     }
 
@@ -72,6 +84,9 @@ impl Run for Helper {
 
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let profile = context::profile(&self.profile)?;
+        if self.kind == "install" {
+            return install::install(context, &self.operand.unwrap_or_default(), &profile, self.folder);
+        }
         let kind = helper::by_name(&self.kind).ok_or_else(|| Failure::usage("there is no such helper"))?;
         if self.username.as_ref().is_some_and(|name| name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(Failure::usage("the value of --username is not a user name").hint("use printable characters without blanks"));
