@@ -132,6 +132,9 @@ fn e_07_without_a_token_nothing_is_started() {
     exec(&scene, ["--", "touch", &touch]).run().expect_code(125).expect_stderr("no profile was given");
     exec(&scene, ["till", "--env", "A=till", "--env", "A=till", "--", "touch", &touch]).run().expect_code(125);
 
+    exec(&scene, ["till"]).run().expect_code(125).expect_stderr("(code 2, usage)");
+    exec(&scene, ["till", "--no-such-flag", "--", "touch", &touch]).run().expect_code(125).expect_stdout("");
+
     assert!(!proof.exists());
 }
 

@@ -64,18 +64,26 @@ impl Run for Exec {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let inherited = Inherited::now();
         let mut taken = Vec::new();
-        let tokens = self.tokens(context, &mut taken).map_err(not_started)?;
+        let tokens = self.tokens(context, &mut taken)?;
         let now = context.now();
         let mut given = Vec::new();
         for (variable, tokens) in &tokens {
-            let token =
-                Handout::new(tokens, now, "ACCESS_TOKEN").map_err(|error| not_started(Failure::new(Exit::Refused, error.to_string())))?;
+            let token = Handout::new(tokens, now, "ACCESS_TOKEN").map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
             given.push((variable.clone(), token.token()));
         }
         taken.retain(|name| !self.keep_env.contains(name));
-        let (program, arguments) = self.command.split_first().ok_or_else(|| not_started(Failure::usage("no command was given")))?;
+        let (program, arguments) = self.command.split_first().ok_or_else(|| Failure::usage("no command was given"))?;
         let command = command::prepared(program, arguments, &taken, &given);
         command::replace(command, &inherited).map(Exit::Child).map_err(|error| unstartable(&program.to_string_lossy(), &error))
+    }
+
+    /// The exit code belongs to the command; ours goes into the text.
+    fn failed(failure: Failure) -> Failure {
+        if matches!(failure.exit, Exit::NotFound | Exit::NotExecutable) {
+            return failure;
+        }
+        let fact = format!("the command was not started (code {}, {})", failure.exit.code(), failure.exit.name().replace('_', " "));
+        Failure { exit: Exit::NotStarted, ..failure.while_doing(fact) }
     }
 }
 
@@ -147,12 +155,6 @@ impl Exec {
             None => Ok(wanted),
         }
     }
-}
-
-/// The exit code belongs to the command; ours goes into the text.
-fn not_started(failure: Failure) -> Failure {
-    let fact = format!("the command was not started (code {}, {})", failure.exit.code(), failure.exit.name().replace('_', " "));
-    Failure { exit: Exit::NotStarted, ..failure.while_doing(fact) }
 }
 
 fn unstartable(program: &str, error: &io::Error) -> Failure {

@@ -38,6 +38,11 @@ trait Run: Args {
 
     /// Does it.
     fn run(self, context: &Context) -> Result<Exit, Failure>;
+
+    /// How a failure of this command is told; bad flags are one too.
+    fn failed(failure: Failure) -> Failure {
+        failure
+    }
 }
 
 /// A command without its type, so that a table can hold it.
@@ -45,12 +50,14 @@ struct Entry {
     name: &'static str,
     define: fn() -> Command,
     run: fn(&ArgMatches, &Context) -> Result<Exit, Failure>,
+    failed: fn(Failure) -> Failure,
 }
 
 const fn entry<T: Run>() -> Entry {
     Entry {
         name: T::NAME,
         define: || T::augment_args(Command::new(T::NAME)),
+        failed: T::failed,
         run: |matches, context| match T::from_arg_matches(matches) {
             Ok(command) => command.run(context),
             Err(error) => Err(Failure::usage(error.to_string())),
@@ -132,7 +139,11 @@ fn run(arguments: &[OsString], hardened: bool) -> Exit {
         let entry = COMMANDS.iter().find(|entry| entry.name == name).ok_or_else(|| Failure::usage("there is no such command"))?;
         (entry.run)(&matches, &context)
     });
-    outcome.unwrap_or_else(|failure| failure.tell(json))
+    let meant = |argument: &OsString| COMMANDS.iter().find(|entry| argument == entry.name);
+    outcome.unwrap_or_else(|failure| match arguments.iter().skip(1).find_map(meant) {
+        Some(entry) => (entry.failed)(failure).tell(json),
+        None => failure.tell(json),
+    })
 }
 
 /// The command line as a whole, or with one command only.
