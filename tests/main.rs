@@ -30,6 +30,7 @@ mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
+mod refresh_faults;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;

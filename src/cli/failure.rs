@@ -315,6 +315,7 @@ impl From<FlowError> for Failure {
             FlowError::SuspectWaits { profile, .. } => Self::new(Exit::Refused, fact).hint(format!(
                 "`tokenstrap refresh {profile} --accept-suspect` uses it all the same, `tokenstrap login {profile}` replaces it"
             )),
+            FlowError::NoTime => Self::new(Exit::Later, fact).hint("leave --timeout out, or give it more"),
             FlowError::TooShort => Self::usage(fact).hint("ask for a smaller --min-ttl, or leave --strict-ttl out"),
             FlowError::PinsDiffer { profile, .. } => {
                 Self::new(Exit::Refused, fact).hint(format!("log in again: `tokenstrap login {profile}`"))

@@ -276,7 +276,7 @@ fn promote(
         record.current = Some(current.clone());
         (record.pending, record.suspect, record.mark) = (None, None, None);
         record.generation += 1;
-        let unsaved = match save::save(world, &record) {
+        let unsaved = match save::save(world, &record, world.clock.instant() + LOCK) {
             Saved::Stored => {
                 let _ = world.store.clear(profile);
                 save::cache(world, &record);
@@ -289,7 +289,7 @@ fn promote(
                 false
             }
             Saved::Nowhere(refusal) => return Err(FlowError::Store(refusal)),
-            Saved::Overtaken => {
+            Saved::Overtaken(_) => {
                 record = save::fresh(world, profile)?;
                 continue;
             }

@@ -34,29 +34,31 @@ pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: boo
         Acquired::Exclusive(guard) => Some(guard),
         Acquired::Satisfied => None,
     };
+    let mut warnings = Vec::new();
     let record = match world.store.load(profile) {
         Ok(record) => record,
         // What cannot be read can still be forgotten, if the person insists.
         Err(refusal) if force && !revoke => {
-            world.store.delete(profile)?;
-            return Ok(LoggedOut { record: None, revoked: false, warnings: vec![refusal.to_string()] });
+            warnings.push(refusal.to_string());
+            None
         }
         Err(refusal) => return Err(refusal.into()),
     };
-    let mut warnings = Vec::new();
     let mut revoked = false;
     if let (true, Some(record)) = (revoke, &record) {
-        match tell_server(world, record) {
+        let newest = world.spool.waiting(profile, &world.store.identity(), &record.spool_key);
+        match tell_server(world, newest.as_ref().unwrap_or(record)) {
             Ok(()) => revoked = true,
             Err(refusal) if force => warnings.push(refusal.to_string()),
             Err(refusal) => return Err(refusal),
         }
     }
-    world.store.delete(profile)?;
-    let _ = world.spool.discard(profile, &world.store.identity());
+    // The cache answers without the store, so it goes first; the spool may be the only copy, so it goes last.
     if let Some(record) = &record {
         world.cache.forget(&record.id);
     }
+    world.store.delete(profile)?;
+    let _ = world.spool.discard(profile, &world.store.identity());
     if let Some(guard) = guard {
         guard.forget();
     }

@@ -11,6 +11,7 @@ mod discover;
 mod drive;
 mod login;
 mod logout;
+mod refreshing;
 mod save;
 
 pub use access_token::{Handed, Need, access_token, peek};
@@ -99,6 +100,9 @@ pub enum FlowError {
         /// Which check.
         reason: String,
     },
+    /// What is left of the command's time is too short to send a refresh token and save what comes back.
+    #[error("a refresh is not begun with less than 10 s left")]
+    NoTime,
     /// The server never gives as much time as was asked for.
     #[error("the server gives no token that lives as long as was asked for")]
     TooShort,

@@ -59,7 +59,7 @@ impl TokenStore for Memory {
     fn save(&self, record: &Record) -> Result<(), StoreError> {
         let mut slots = self.slots();
         let stored = slots.records.get(&record.profile).and_then(|text| Record::decode(&record.profile, text).ok());
-        if stored.map_or(0, |stored| stored.generation).checked_add(1) != Some(record.generation) {
+        if !record.follows(stored.as_ref()) {
             return Err(StoreError::Conflict);
         }
         slots.records.insert(record.profile.clone(), record.encode());

@@ -128,8 +128,8 @@ impl TokenStore for FileStore<'_> {
         folder.sweep(&[&name], self.world.clock.now());
         let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
         folder.replace(&name, &sealed, || {
-            let stored = self.load_from(&folder, &record.profile)?.map_or(0, |stored| stored.generation);
-            if stored.checked_add(1) == Some(record.generation) { Ok(()) } else { Err(StoreError::Conflict) }
+            let stored = self.load_from(&folder, &record.profile)?;
+            if record.follows(stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
         })?;
         self.marks.raise(record);
         Ok(())

@@ -63,14 +63,13 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let (profile, generation, text) = (record.profile.clone(), record.generation, record.encode());
+        let (record, text) = (record.clone(), record.encode());
         deadline::within(self.limit, move || {
-            let stored = load(&profile)?.map_or(0, |stored| stored.generation);
-            if stored.checked_add(1) != Some(generation) {
+            if !record.follows(load(&record.profile)?.as_ref()) {
                 return Err(StoreError::Conflict);
             }
-            save(&profile, &text)?;
-            index(|names| names.push(profile))
+            save(&record.profile, &text)?;
+            index(|names| names.push(record.profile))
         })
     }
 

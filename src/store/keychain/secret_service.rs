@@ -99,13 +99,13 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let (profile, generation, text, label) = (record.profile.clone(), record.generation, record.encode(), label(record));
+        let (record, text, label) = (record.clone(), record.encode(), label(record));
         self.writing(move |may_prompt| {
-            let stored = newest(&Session::reading(may_prompt)?, &profile)?.map_or(0, |stored| stored.generation);
-            if stored.checked_add(1) != Some(generation) {
+            let stored = newest(&Session::reading(may_prompt)?, &record.profile)?;
+            if !record.follows(stored.as_ref()) {
                 return Err(StoreError::Conflict);
             }
-            keep(may_prompt, &label, (RECORDS, profile.as_str()), &text)
+            keep(may_prompt, &label, (RECORDS, record.profile.as_str()), &text)
         })
     }
 
