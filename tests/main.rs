@@ -20,6 +20,8 @@ mod listener_result;
 mod login;
 mod login_request;
 #[cfg(target_os = "linux")]
+mod model;
+#[cfg(target_os = "linux")]
 mod quiet;
 #[cfg(target_os = "linux")]
 mod readme;
