@@ -2,6 +2,7 @@
 
 mod agent;
 mod ask;
+mod countdown;
 mod outcome;
 mod paste;
 mod run;
