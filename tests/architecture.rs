@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 31] = [
+const DOORS: [&str; 30] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/login/paste.rs",
@@ -12,7 +12,6 @@ const DOORS: [&str; 31] = [
     "src/cli/show.rs",
     "src/cli/terminal.rs",
     "src/cli/token.rs",
-    "src/flow/access_token.rs",
     "src/flow/save.rs",
     "src/http/client/mod.rs",
     "src/oauth/attempt.rs",
