@@ -12,7 +12,6 @@ const DOORS: [&str; 31] = [
     "src/cli/show.rs",
     "src/cli/terminal.rs",
     "src/cli/token.rs",
-    "src/flow/access_token.rs",
     "src/flow/save.rs",
     "src/http/client/mod.rs",
     "src/oauth/attempt.rs",

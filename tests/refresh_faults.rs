@@ -8,7 +8,7 @@ use tokenstrap::{
         grant::ProtocolError,
         message::{Response, Undelivered},
     },
-    ports::{Intent, Spool, StoreError, TokenStore},
+    ports::{Intent, Spool, TokenStore},
     profile::{Pending, Record, Suspect},
     secret::Secret,
     store::memory::Memory,
@@ -189,7 +189,7 @@ fn f_11_a_record_that_was_kept_though_the_store_said_no_counts_as_saved() {
 }
 
 #[test]
-fn t_15_an_older_note_of_an_interrupted_refresh_outlives_a_call_that_sends_nothing() {
+fn an_older_note_of_an_interrupted_refresh_outlives_a_call_that_sends_nothing() {
     let rig = Rig::new(|_, _| answer(503, ""));
     rig.grant(Some("refresh-0"), ENDED);
     let at = rig.now.get() - Duration::from_secs(100);
@@ -204,7 +204,7 @@ fn t_15_an_older_note_of_an_interrupted_refresh_outlives_a_call_that_sends_nothi
 }
 
 #[test]
-fn t_15_the_note_stays_exactly_where_the_server_may_have_acted() {
+fn the_note_of_a_refresh_stays_exactly_where_the_server_may_have_acted() {
     let refused = r#"{"error":"invalid_client"}"#;
     type Case = (fn() -> Result<Response, Undelivered>, bool);
     let cases: [Case; 8] = [

@@ -26,13 +26,16 @@ use tokenstrap::{
 /// What the server does with one request: an answer, or silence.
 pub type Script = Box<dyn Fn(&Request, usize) -> Result<Response, Undelivered>>;
 
+/// What another program does to the store.
+pub type Meanwhile = Box<dyn FnOnce(&Memory)>;
+
 /// A world with everything in it that a use case asks for.
 pub struct Rig {
     pub store: Memory,
     /// The store refuses to be written: records, and intents as well.
     pub refuses: Cell<(bool, bool)>,
     /// Happens once, right before the next record is saved.
-    pub meanwhile: RefCell<Option<Box<dyn FnOnce(&Memory)>>>,
+    pub meanwhile: RefCell<Option<Meanwhile>>,
     /// The next record is kept, and the store says that it was not.
     pub keeps_in_secret: Cell<bool>,
     /// What waits in the spool.
