@@ -11,6 +11,8 @@ mod architecture;
 #[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
+#[cfg(target_os = "linux")]
+mod faults;
 mod http_server;
 mod layout;
 mod listener;

@@ -8,7 +8,7 @@ use tokenstrap::{
         grant::ProtocolError,
         message::{Response, Undelivered},
     },
-    ports::{Intent, Spool, StoreError, TokenStore},
+    ports::{Intent, Spool, TokenStore},
     profile::{Pending, Record, Suspect},
     secret::Secret,
     store::memory::Memory,
@@ -142,6 +142,7 @@ fn f_09_a_login_that_was_begun_in_between_does_not_cost_what_waits_in_the_spool(
     asked(&rig, false).unwrap();
 
     assert_eq!((refresh_token(&rig.record()).as_str(), rig.record().pending.is_some()), ("refresh-1", true));
+    assert_eq!(rig.sent.borrow().len(), 1);
 }
 
 #[test]
@@ -161,19 +162,34 @@ fn f_23_a_spool_that_is_older_than_a_login_is_thrown_away() {
 }
 
 #[test]
-fn f_09_a_save_that_was_kept_though_the_store_said_no_counts() {
+fn f_09_a_save_that_somebody_makes_while_the_spool_is_brought_home_does_not_cost_it() {
     let rig = Rig::new(|_, _| answer(200, FRESH));
     rig.grant(Some("refresh-0"), ENDED);
-    // The same record is there already when the next try comes.
-    *rig.meanwhile.borrow_mut() = Some(Box::new(|_| ()));
-    let handed = asked(&rig, false).unwrap();
-    let twin = handed.record.clone();
-    assert!(matches!(rig.store.save(&twin), Err(StoreError::Conflict)));
-    assert!(rig.spooled.borrow().is_none());
+    rig.refuses.set((true, false));
+    asked(&rig, false).unwrap();
+    rig.refuses.set((false, false));
+    *rig.meanwhile.borrow_mut() = Some(Box::new(|store| change(store, begin_a_login)));
+
+    asked(&rig, false).unwrap();
+
+    assert_eq!((refresh_token(&rig.record()).as_str(), rig.record().pending.is_some()), ("refresh-1", true));
+    assert_eq!(rig.sent.borrow().len(), 1);
 }
 
 #[test]
-fn t_15_an_older_note_of_an_interrupted_refresh_outlives_a_call_that_sends_nothing() {
+fn f_11_a_record_that_was_kept_though_the_store_said_no_counts_as_saved() {
+    let rig = Rig::new(|_, _| answer(200, FRESH));
+    rig.grant(Some("refresh-0"), ENDED);
+    rig.keeps_in_secret.set(true);
+
+    let handed = asked(&rig, false).unwrap();
+
+    assert_eq!((handed.refreshed, handed.warnings.len()), (true, 0));
+    assert!(rig.spooled.borrow().is_none() && rig.store.intent(&name()).unwrap().is_none());
+}
+
+#[test]
+fn an_older_note_of_an_interrupted_refresh_outlives_a_call_that_sends_nothing() {
     let rig = Rig::new(|_, _| answer(503, ""));
     rig.grant(Some("refresh-0"), ENDED);
     let at = rig.now.get() - Duration::from_secs(100);
@@ -188,7 +204,7 @@ fn t_15_an_older_note_of_an_interrupted_refresh_outlives_a_call_that_sends_nothi
 }
 
 #[test]
-fn t_15_the_note_stays_exactly_where_the_server_may_have_acted() {
+fn the_note_of_a_refresh_stays_exactly_where_the_server_may_have_acted() {
     let refused = r#"{"error":"invalid_client"}"#;
     type Case = (fn() -> Result<Response, Undelivered>, bool);
     let cases: [Case; 8] = [
@@ -281,25 +297,31 @@ fn a_strict_caller_is_not_served_by_what_a_less_strict_one_fetched() {
     assert!(matches!(flow::access_token(&rig.world(), &name(), &strict), Err(FlowError::TooShort)));
 }
 
-#[test]
-fn f_17_invalid_grant_is_no_token_where_only_a_note_is_newer_and_a_newer_grant_is_used() {
-    let rig = Rig::new(|_, _| answer(400, r#"{"error":"invalid_grant"}"#));
-    rig.grant(Some("refresh-0"), ENDED);
-    rig.store.begin(&name(), &Intent { generation: 0, refresh_token: String::new(), at: rig.now.get() }).unwrap();
-    let error = asked(&rig, false).unwrap_err();
-    assert!(matches!(error, FlowError::Protocol(ProtocolError::Answer(_))), "{error}");
-
-    let rig = std::rc::Rc::new(std::cell::OnceCell::<Rig>::new());
-    let inner = std::rc::Rc::clone(&rig);
+/// A world whose server says `invalid_grant` once, while somebody else makes a change.
+fn refused_while(meanwhile: fn(&mut Record)) -> std::rc::Rc<std::cell::OnceCell<Rig>> {
+    let cell = std::rc::Rc::new(std::cell::OnceCell::<Rig>::new());
+    let inner = std::rc::Rc::clone(&cell);
     let script = move |_: &tokenstrap::oauth::message::Request, count: usize| {
         if count > 0 {
             return answer(200, NEXT);
         }
-        change(&inner.get().unwrap().store, log_in_anew);
+        change(&inner.get().unwrap().store, meanwhile);
         answer(400, r#"{"error":"invalid_grant"}"#)
     };
-    let rig = rig.get_or_init(|| Rig::new(script));
-    rig.grant(Some("refresh-0"), ENDED);
+    cell.get_or_init(|| Rig::new(script)).grant(Some("refresh-0"), ENDED);
+    cell
+}
+
+#[test]
+fn t_17_invalid_grant_is_no_token_where_only_a_note_is_newer_and_a_newer_grant_is_used() {
+    let cell = refused_while(begin_a_login);
+    let rig = cell.get().unwrap();
+    let error = asked(rig, false).unwrap_err();
+    assert!(matches!(error, FlowError::Protocol(ProtocolError::Answer(_))), "{error}");
+    assert!(rig.record().mark.is_some() && rig.record().pending.is_some());
+
+    let cell = refused_while(log_in_anew);
+    let rig = cell.get().unwrap();
     assert_eq!(token_of(&asked(rig, false).unwrap()), "access-2");
     assert!(rig.sent.borrow()[1].1.contains("refresh-of-login"));
 }

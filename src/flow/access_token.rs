@@ -161,7 +161,7 @@ fn under_lock(world: &World<'_>, profile: &ProfileName, need: &Need, seen: u64, 
     let mut record = world.store.load(profile)?.ok_or_else(|| FlowError::NoGrant(profile.clone()))?;
     let mut warnings = Vec::new();
     if let Some(spooled) = world.spool.waiting(profile, &world.store.identity(), &record.spool_key) {
-        let Adopted { record: newest, refusal } = adopt_spooled(world, record, spooled, need);
+        let Adopted { record: newest, refusal } = adopt_spooled(world, record, &spooled, need)?;
         match refusal {
             Some(refusal) if serves(&newest, need, seen, world.clock.now()) => {
                 let warning = format!("the store still refuses the newest grant ({refusal}); it is kept, sealed");
@@ -192,19 +192,23 @@ struct Adopted {
 }
 
 /// Brings home what the spool holds, unless the stored grant is newer; whatever else was stored meanwhile stays.
-fn adopt_spooled(world: &World<'_>, stored: Record, spooled: Record, need: &Need) -> Adopted {
-    let Some(newest) = spooled.brought_into(&stored) else {
-        let _ = world.spool.discard(&stored.profile, &world.store.identity());
-        return Adopted { record: stored, refusal: None };
-    };
-    match save::save(world, &newest, need.budget.end()) {
-        Saved::Stored => {
-            save::cache(world, &newest);
-            // Its refresh ended with the spool.
-            let _ = world.store.clear(&newest.profile);
-            Adopted { record: newest, refusal: None }
+fn adopt_spooled(world: &World<'_>, mut stored: Record, spooled: &Record, need: &Need) -> Result<Adopted, FlowError> {
+    loop {
+        let Some(newest) = spooled.clone().brought_into(&stored) else {
+            let _ = world.spool.discard(&stored.profile, &world.store.identity());
+            return Ok(Adopted { record: stored, refusal: None });
+        };
+        match save::save(world, &newest, need.budget.end()) {
+            Saved::Stored => {
+                save::cache(world, &newest);
+                // Its refresh ended with the spool.
+                let _ = world.store.clear(&newest.profile);
+                return Ok(Adopted { record: newest, refusal: None });
+            }
+            Saved::Spooled(refusal) | Saved::Nowhere(refusal) => return Ok(Adopted { record: newest, refusal: Some(refusal) }),
+            // Each turn of this loop follows on a save of somebody else.
+            Saved::Overtaken(Some(now)) => stored = *now,
+            Saved::Overtaken(None) => return Err(FlowError::NoGrant(stored.profile)),
         }
-        Saved::Spooled(refusal) | Saved::Nowhere(refusal) => Adopted { record: newest, refusal: Some(refusal) },
-        Saved::Overtaken(now) => Adopted { record: now.map_or(stored, |now| *now), refusal: None },
     }
 }

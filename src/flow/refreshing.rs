@@ -32,17 +32,18 @@ pub(super) fn refresh(world: &World<'_>, need: &Need, record: Record, guard: &dy
     match Refreshing::new(world, need, record, guard)?.run()? {
         Outcome::Handed(handed) => Ok(*handed),
         Outcome::Newer(record) if serves(&record, need, 0, world.clock.now()) => Ok(Handed::of(*record)),
-        // Another machine refreshed and its token has ended already: its refresh token is the one to spend, once.
+        // What is stored now is the one to begin with, once.
         Outcome::Newer(record) => match Refreshing::new(world, need, *record, guard)?.run()? {
             Outcome::Handed(handed) => Ok(*handed),
-            Outcome::Newer(record) => Ok(Handed::of(*record)),
+            Outcome::Newer(record) if serves(&record, need, 0, world.clock.now()) => Ok(Handed::of(*record)),
+            Outcome::Newer(_) => Err(LockError::Busy(None).into()),
         },
     }
 }
 
 enum Outcome {
     Handed(Box<Handed>),
-    /// The refresh token was refused because somebody else had spent it and stored a newer one.
+    /// Somebody else stored this, before the refresh token was sent or after it was refused.
     Newer(Box<Record>),
 }
 
@@ -79,7 +80,9 @@ impl<'a> Refreshing<'a> {
     }
 
     fn run(mut self) -> Result<Outcome, FlowError> {
-        self.prove_the_store()?;
+        if let Some(newer) = self.prove_the_store()? {
+            return Ok(Outcome::Newer(newer));
+        }
         let held = self.world.interrupts.hold();
         let outcome = match self.exchange() {
             Ok((tokens, remarks)) => self.keep(tokens, remarks),
@@ -90,8 +93,9 @@ impl<'a> Refreshing<'a> {
         outcome
     }
 
-    /// Writes the intent, and looks at lock and time once more. Nothing has been sent when this fails.
-    fn prove_the_store(&mut self) -> Result<(), FlowError> {
+    /// Writes the intent, and looks at record, lock and time once more. Nothing has been sent when this fails, or gives the
+    /// record that somebody stored meanwhile.
+    fn prove_the_store(&mut self) -> Result<Option<Box<Record>>, FlowError> {
         let World { store, clock, .. } = *self.world;
         let profile = self.record.profile.clone();
         let hash = self.refresh_token.hash();
@@ -107,8 +111,16 @@ impl<'a> Refreshing<'a> {
         self.interrupted = earlier.filter(|earlier| earlier.refresh_token == hash).map(|earlier| earlier.at);
         let at = self.interrupted.unwrap_or_else(|| clock.now());
         store.begin(&profile, &Intent { generation: self.record.generation, refresh_token: hash, at })?;
+        let Some(now) = store.load(&profile).inspect_err(|_| self.withdraw())? else {
+            let _ = store.clear(&profile);
+            return Err(FlowError::NoGrant(profile));
+        };
+        if now.id != self.record.id || now.generation != self.record.generation {
+            self.withdraw();
+            return Ok(Some(Box::new(now)));
+        }
         let refusal = match (self.guard.is_held(), self.need.budget.allows_sending(clock.instant())) {
-            (true, true) => return Ok(()),
+            (true, true) => return Ok(None),
             (false, _) => FlowError::Lock(LockError::Busy(None)),
             (true, false) => FlowError::NoTime,
         };

@@ -26,13 +26,18 @@ use tokenstrap::{
 /// What the server does with one request: an answer, or silence.
 pub type Script = Box<dyn Fn(&Request, usize) -> Result<Response, Undelivered>>;
 
+/// What another program does to the store.
+pub type Meanwhile = Box<dyn FnOnce(&Memory)>;
+
 /// A world with everything in it that a use case asks for.
 pub struct Rig {
     pub store: Memory,
     /// The store refuses to be written: records, and intents as well.
     pub refuses: Cell<(bool, bool)>,
     /// Happens once, right before the next record is saved.
-    pub meanwhile: RefCell<Option<Box<dyn FnOnce(&Memory)>>>,
+    pub meanwhile: RefCell<Option<Meanwhile>>,
+    /// The next record is kept, and the store says that it was not.
+    pub keeps_in_secret: Cell<bool>,
     /// What waits in the spool.
     pub spooled: RefCell<Option<Secret>>,
     /// Somebody holds the lock.
@@ -54,6 +59,7 @@ impl Rig {
             store: Memory::new(),
             refuses: Cell::default(),
             meanwhile: RefCell::default(),
+            keeps_in_secret: Cell::new(false),
             spooled: RefCell::default(),
             locked: Cell::new(false),
             sent: RefCell::default(),
@@ -187,7 +193,11 @@ impl TokenStore for Rig {
         if let Some(meanwhile) = self.meanwhile.take() {
             meanwhile(&self.store);
         }
-        if self.refuses.get().0 { Err(refusal()) } else { self.store.save(record) }
+        if self.refuses.get().0 {
+            return Err(refusal());
+        }
+        self.store.save(record)?;
+        if self.keeps_in_secret.take() { Err(StoreError::Unavailable("no answer in time".into())) } else { Ok(()) }
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
