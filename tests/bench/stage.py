@@ -89,7 +89,8 @@ class Home:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start_keychain(self):
-        bus = ["dbus-daemon", "--session", "--nofork", "--nosyslog", "--print-address=1", f"--address=unix:path={self.folder}/run/bus"]
+        (self.folder / "bus.conf").write_text(bus_settings(self.folder / "run/bus"))
+        bus = ["dbus-daemon", "--nofork", "--nosyslog", "--print-address=1", f"--config-file={self.folder}/bus.conf"]
         quiet = {"env": self.env, "stderr": subprocess.DEVNULL}
         self.daemons["dbus-daemon"] = subprocess.Popen(bus, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **quiet)
         self.env["DBUS_SESSION_BUS_ADDRESS"] = self.daemons["dbus-daemon"].stdout.readline().decode().strip()
@@ -139,6 +140,14 @@ class Home:
             for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir():
                 total += int((task / "schedstat").read_text().split()[0])
         return total / 1e6
+
+
+def bus_settings(address):
+    """The session bus of this system, its limits included, without the services that it would start by itself."""
+    system = pathlib.Path("/usr/share/dbus-1/session.conf").read_text()
+    for element in ("standard_session_servicedirs", "include", "includedir", "listen"):
+        system = re.sub(rf"<{element}[^>]*/>|<{element}[^>]*>[^<]*</{element}>", "", system)
+    return system.replace("</busconfig>", f"<listen>unix:path={address}</listen></busconfig>")
 
 
 class Run:
