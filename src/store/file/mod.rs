@@ -125,12 +125,13 @@ impl TokenStore for FileStore<'_> {
     fn save(&self, record: &Record) -> Result<(), StoreError> {
         let folder = Folder::create(&self.folder)?;
         let name = record_file(&record.profile);
-        folder.sweep(&[&name], self.world.clock.now());
         let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
         folder.replace(&name, &sealed, || {
             let stored = self.load_from(&folder, &record.profile)?.map_or(0, |stored| stored.generation);
             if stored.checked_add(1) == Some(record.generation) { Ok(()) } else { Err(StoreError::Conflict) }
         })?;
+        // Afterwards, since it looks at every name in the folder: until the record is there, each moment counts.
+        folder.sweep(&[&name], self.world.clock.now());
         self.marks.raise(record);
         Ok(())
     }
