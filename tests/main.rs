@@ -12,6 +12,8 @@ mod architecture;
 mod consent;
 mod coverage;
 mod http_server;
+#[cfg(target_os = "linux")]
+mod kills;
 mod layout;
 mod listener;
 mod listener_floods;
