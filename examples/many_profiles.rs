@@ -1,59 +1,62 @@
-//! Fills the file store with so many profiles, for the bench: `many_profiles COUNT`.
+//! Makes many profiles out of one, for `tests/bench/scale.py`.
 //!
-//! Folders come from `XDG_DATA_HOME`, `XDG_STATE_HOME` and `XDG_CONFIG_HOME`, the key from `TOKENSTRAP_KEY`.
+//! `many_profiles PROFILE FROM TO` copies settings and grant of PROFILE to `PROFILE-FROM` up to below `PROFILE-TO`, in the
+//! file store whose key is in `TOKENSTRAP_KEY`.
 
-use std::{env, error::Error, path::PathBuf, time::SystemTime};
+use std::{env, error::Error, fs, io, process::ExitCode};
 use tokenstrap::{
-    oauth::{
-        pins::Rotation,
-        token::{TokenSet, TokenType},
-    },
+    config::{Config, Folders},
     platform::{clock::SystemClock, entropy::SystemEntropy},
-    profile::{Current, Record},
+    profile::ProfileName,
     secret::Secret,
-    store::{self, KeySource, World},
+    store::{self, KeySource},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let count: usize = env::args().nth(1).ok_or("say how many")?.parse()?;
-    let folder = |name: &str| env::var_os(name).map(|path| PathBuf::from(path).join("tokenstrap")).ok_or(format!("{name} is not set"));
-    let world = World {
-        data: folder("XDG_DATA_HOME")?,
-        state: folder("XDG_STATE_HOME")?,
-        config: folder("XDG_CONFIG_HOME")?,
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = io::Write::write_all(&mut io::stderr(), format!("many_profiles: {error}\n").as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(model), Some(from), Some(to)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err("PROFILE, FROM and TO are needed".into());
+    };
+    let folders = Folders::of(&|name| env::var(name).ok())?;
+    let world = store::World {
+        data: folders.data.clone(),
+        state: folders.state.clone(),
+        config: folders.config.clone(),
         key: KeySource::Text(Secret::new(env::var("TOKENSTRAP_KEY")?)),
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,
     };
     let store = store::by_name("file").ok_or("there is no file store")?.open(&world)?;
-    for number in 1..=count {
-        store.save(&record(number)?)?;
+    let model: ProfileName = model.parse()?;
+    let mut record = store.load(&model)?.ok_or("there is no such grant")?;
+    record.generation = 1;
+    let settings = toml::to_string(&Config::new(folders.config.clone(), None).settings(&model)?)?;
+    for number in from.parse::<usize>()?..to.parse()? {
+        record.profile = format!("{model}-{number}").parse()?;
+        store.save(&record)?;
+        let path = folders.config.join("profiles").join(format!("{}.toml", record.profile));
+        fs::write(&path, &settings)?;
+        restrict(&path)?;
     }
     Ok(())
 }
 
-/// A grant whose token never ends.
-fn record(number: usize) -> Result<Record, Box<dyn Error>> {
-    let mut record = Record::new(format!("till-{number}").parse()?, format!("{number:032x}"), Secret::new("0f".repeat(32)));
-    record.generation = 1;
-    let tokens = TokenSet {
-        access_token: Secret::new(format!("mock-access-{number:028}")),
-        token_type: TokenType::Bearer,
-        refresh_token: Some(Secret::new(format!("mock-refresh-{number:027}"))),
-        id_token: None,
-        requested_at: SystemTime::now(),
-        expires_at: None,
-        scope: None,
-    };
-    record.current = Some(Current {
-        tokens,
-        asked: Vec::new(),
-        account: None,
-        consented_at: SystemTime::now(),
-        rotations: 0,
-        rotation: Rotation::Unknown,
-        redirect_uri: None,
-    });
-    Ok(record)
+/// Settings that others could have written are not believed.
+fn restrict(path: &std::path::Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }

@@ -14,6 +14,8 @@ mod coverage;
 #[cfg(target_os = "linux")]
 mod faults;
 mod http_server;
+#[cfg(target_os = "linux")]
+mod kills;
 mod layout;
 mod listener;
 mod listener_floods;

@@ -143,6 +143,30 @@ fn a_stored_token_is_printed_without_thread_network_certificate_or_lock() {
 }
 
 #[test]
+fn a_cached_token_is_printed_without_thread_network_certificate_lock_or_store() {
+    if !real::programs("a trace of the warm path", &["strace"]) {
+        return;
+    }
+    let scene = Scene::new();
+    scene.log_in();
+    let settings = scene.home.path(".config/tokenstrap/config.toml");
+    fs::write(&settings, "store = \"file\"\n").unwrap();
+    let log = scene.home.path("trace");
+    let strace = scene.home.program("strace").args(["-f", "-qq", "-e", "trace=%process,%network,flock,openat", "-o"]).arg(&log);
+
+    let call = strace.arg(env!("CARGO_BIN_EXE_tokenstrap")).args(["token", "till"]).env("TOKENSTRAP_KEY", KEY);
+    call.run().expect_code(0);
+
+    let trace = fs::read_to_string(log).unwrap();
+    if trace.contains("till.grant") {
+        return real::left_out("a trace of the cached path", "the kernel's keyring does not answer here");
+    }
+    for call in ["clone", "fork", "socket(", "connect(", "flock(", "/etc/ssl", "resolv.conf", "/locks/", "/grants"] {
+        assert!(!trace.contains(call), "{call} in\n{trace}");
+    }
+}
+
+#[test]
 fn p_06_and_p_09_a_device_login_keeps_the_servers_pace_and_never_shows_the_device_code() {
     let scene = Scene::with(|builder| builder.strict().device(Duration::from_secs(60), Duration::from_secs(1)));
     let mut login = scene.login_with_openid().args(["--device", "-vv"]).spawn();

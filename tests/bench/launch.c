@@ -4,7 +4,7 @@
  *
  * All processes stand ready before they are released together. Standard output and error of number I go to FOLDER/I.out
  * and FOLDER/I.err. One line for each run: number, wait status, nanoseconds from the release to its end, own CPU
- * (user and system) in microseconds, peak memory in KiB, the end by the monotonic clock in nanoseconds. This program is small and static, since a child's peak memory
+ * (user and system) in microseconds, peak memory in KiB. This program is small and static, since a child's peak memory
  * begins with its parent's. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
         int i = 0;
         while (i < count && pids[i] != pid) i++;
         long cpu = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000L + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
-        printf("%d %d %lld %ld %ld %lld\n", i, status, ended - began, cpu, used.ru_maxrss, ended);
+        printf("%d %d %lld %ld %ld\n", i, status, ended - began, cpu, used.ru_maxrss);
     }
     return 0;
 }

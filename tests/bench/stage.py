@@ -154,7 +154,7 @@ class Run:
     """What `launch` says of one run."""
 
     def __init__(self, line, folder):
-        number, status, wall, cpu, peak, self.ended = map(int, line.split())
+        number, status, wall, cpu, peak = map(int, line.split())
         self.code = os.waitstatus_to_exitcode(status)
         self.wall, self.cpu, self.peak = wall / 1e6, cpu / 1e3, peak / 1024  # ms, ms, MiB
         self.out = (folder / f"{number}.out").read_text(errors="replace")

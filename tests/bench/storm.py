@@ -7,7 +7,7 @@ from server import Server
 from stage import STORES, Home, arguments, compiled, launch, middle, needs, p99, say, table
 
 HEAD = ["store", "cache", "storm", "delay ms", "N", "rounds", "requests per round", "live tokens", "failures", "reuses", "grant alive",
-        "wait p50 ms", "wait p99 ms", "after the winner p99 ms", "N warm calls p99 ms"]
+        "wait p50 ms", "wait p99 ms", "after the winner p99 ms", "N warm calls p99 ms", "daemon aborted"]
 
 
 def storm(launcher, home, server, calls, rounds, words, life):
@@ -21,7 +21,7 @@ def storm(launcher, home, server, calls, rounds, words, life):
         begun = home.run("token", "till", "--force-refresh")
         if begun.returncode != 0:
             failures.append(begun.stderr)
-            home.login(server)
+            break
         time.sleep(1.05)
         server.expires_in, server.delay[None] = life, delay
         seen = len(server.log)
@@ -38,9 +38,9 @@ def storm(launcher, home, server, calls, rounds, words, life):
     alive = home.run("token", "till", "--force-refresh").returncode == 0
     for text in sorted(set(failures))[:3]:
         say(f"a call failed: {text}")
-    per_round = f"{sum(requests) / rounds:.2f}" + (f" (most {max(requests)})" if max(requests) > 1 else "")
+    per_round = f"{sum(requests) / max(1, len(requests)):.2f}" + (f" (most {max(requests)})" if max(requests, default=0) > 1 else "")
     lived = f"{live} of {calls * rounds}" if life > 1 else "ended since"
-    return [per_round, lived, len(failures), server.reuses - reuses, "yes" if alive else "NO", middle(waits), p99(waits), p99(extra),
+    return [per_round, lived, len(failures), server.reuses - reuses, "yes" if alive else "NO", middle(waits or [0]), p99(waits or [0]), p99(extra or [0]),
             f"{p99(warm):.2f}" if warm else ""]
 
 
@@ -51,17 +51,19 @@ def main():
     rows = []
     for store in given.stores.split(","):
         for cache in (False, True):
-            with Home(given.binary, store, cache) as home:
-                server = Server()
-                launcher = compiled(home.folder, "launch")
-                home.login(server)
-                kinds = [("ended", size, [], delay, 3600) for size in sizes for delay in (0, 200)]
-                kinds += [("forced", sizes[0], ["--force-refresh"], 200, 3600), ("tokens of 1 s", sizes[0], [], 0, 1)]
-                for name, calls, words, delay, life in kinds:
+            kinds = [("ended", size, [], delay, 3600) for size in sizes for delay in (0, 200)]
+            kinds += [("forced", sizes[0], ["--force-refresh"], 200, 3600), ("tokens of 1 s", sizes[0], [], 0, 1)]
+            for name, calls, words, delay, life in kinds:
+                # A home of its own for each: a keyring that aborted spoils one row and no other.
+                with Home(given.binary, store, cache) as home:
+                    server = Server()
+                    launcher = compiled(home.folder, "launch")
+                    home.login(server)
                     server.delay[None] = (0, delay / 1000)
                     cells = storm(launcher, home, server, calls, given.rounds, words, life)
-                    rows.append([store, "on" if cache else "off", name, delay, calls, given.rounds, *cells])
-                    say(" | ".join(map(str, rows[-1])))
+                    ended = [name for name, daemon in home.daemons.items() if daemon.poll() is not None]
+                rows.append([store, "on" if cache else "off", name, delay, calls, given.rounds, *cells, ", ".join(ended) or "no"])
+                say(" | ".join(map(str, rows[-1])))
     table("Storms", HEAD, rows, "strict server: rotation, no grace, family ended on reuse")
 
 

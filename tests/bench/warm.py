@@ -1,62 +1,74 @@
 #!/usr/bin/env python3
-"""The warm path: a stored token is printed, beside `cat FILE`, `secret-tool lookup` and a program that only writes."""
+"""What a warm `token` costs, beside `cat FILE`, `secret-tool lookup` and a static C program that only writes.
 
+All of them run by turns, so that whatever else the machine does meets them alike. Own CPU is user and system time of the
+process; `with daemons` adds what bus and keyring used meanwhile.
+"""
+
+import pathlib
 import subprocess
+import tempfile
 
 from server import Server
 from stage import Home, arguments, compiled, launch, middle, needs, p99, table
 
-ONLY_WRITES = "#include <unistd.h>\nint main(void) { return write(1, \"0123456789012345678901234567890123456789\\n\", 41) != 41; }\n"
-HEAD = ["command", "own CPU ms", "CPU with daemons ms", "wall p50 ms", "wall p99 ms", "peak MiB", "system calls", "CPU : cat", "wall : cat"]
+WRITER = '#include <unistd.h>\nint main(void) { return write(1, "TEXT\\n", sizeof "TEXT\\n" - 1) < 0; }\n'
+HEAD = ["program", "own CPU ms", "with daemons ms", "wall p50 ms", "wall p99 ms", "peak MiB", "system calls", "own CPU / cat", "own CPU / secret-tool"]
 
 
-def system_calls(home, command):
-    """How many system calls one run makes, its own start included."""
-    traced = subprocess.run(["strace", "-f", "-qq", "-o", home.folder / "trace", *map(str, command)], env=home.env, cwd=home.folder / "cwd", capture_output=True, timeout=30)
-    if traced.returncode != 0:
-        raise RuntimeError(traced.stderr.decode())
-    return sum(1 for line in (home.folder / "trace").read_text().splitlines() if "(" in line)
+class Contender:
+    def __init__(self, name, home, command):
+        self.name, self.home, self.command = name, home, [str(word) for word in command]
+        self.runs, self.daemons = [], []
+
+    def turn(self, launcher, expected):
+        before = self.home.daemons_cpu()
+        run, = launch(launcher, self.home, 1, self.command)
+        self.daemons.append(self.home.daemons_cpu() - before)
+        if run.code != 0 or run.out.strip() == "" or expected and run.out.strip() != expected:
+            raise RuntimeError(f"{self.name} ended with {run.code}: {run.err}")
+        self.runs.append(run)
+
+    def system_calls(self, scratch):
+        log = pathlib.Path(scratch) / "counts"
+        subprocess.run(["strace", "-f", "-c", "-qq", "-o", log, *self.command], env=self.home.env, check=True, stdout=subprocess.DEVNULL)
+        # The line of the sum: share, seconds, perhaps microseconds per call, calls, perhaps errors.
+        *_, total = [line.split() for line in log.read_text().splitlines() if line.endswith("total")]
+        return int(total[3])
+
+    def row(self, cat, tool, calls):
+        own = middle([run.cpu for run in self.runs])
+        total = own + middle(self.daemons)
+        walls = [run.wall for run in self.runs]
+        return [self.name, own, total, middle(walls), p99(walls), max(run.peak for run in self.runs), calls, own / cat.own(), own / tool.own()]
+
+    def own(self):
+        return middle([run.cpu for run in self.runs])
 
 
 def main():
-    given = arguments(__doc__, runs=300)
-    needs("gcc", "strace", "dbus-daemon", "gnome-keyring-daemon", "secret-tool")
+    given = arguments(__doc__, runs=200)
+    needs("gcc", "strace", "secret-tool", "dbus-daemon", "gnome-keyring-daemon")
     server = Server()
-    homes = {name: Home(given.binary, store, cache) for name, store, cache in [("file", "file", False), ("file, cache", "file", True), ("keychain", "keychain", False), ("keychain, cache", "keychain", True)]}
-    try:
-        for home in homes.values():
+    with tempfile.TemporaryDirectory() as scratch, Home(given.binary, "file") as file, Home(given.binary, "keychain") as plain, Home(given.binary, "keychain", cache=True) as cached:
+        launcher = compiled(scratch, "launch")
+        tokens = {}
+        for home in (file, plain, cached):
             home.login(server)
-        keychain = homes["keychain"]
-        launcher, writes = compiled(keychain.folder, "launch"), compiled(keychain.folder, "writes", ONLY_WRITES)
-        (keychain.folder / "token").write_text("0123456789012345678901234567890123456789\n")
-        commands = {f"`token`, {name}": (home, home.words("token", "till")) for name, home in homes.items()}
-        commands["`cat FILE`"] = (keychain, ["cat", keychain.folder / "token"])
-        commands["`secret-tool lookup`"] = (keychain, ["secret-tool", "lookup", "service", "tokenstrap", "username", "till"])
-        commands["a static program that only writes"] = (keychain, [writes])
-        seen = {name: [] for name in commands}
+            tokens[home] = home.run("token", "till").stdout.strip()
+        text = pathlib.Path(scratch) / "token"
+        text.write_text(tokens[file] + "\n")
+        writer = Contender("static C program that only writes", file, [compiled(scratch, "writer", WRITER.replace("TEXT", tokens[file]))])
+        cat = Contender("`cat FILE`", file, ["cat", text])
+        tool = Contender("`secret-tool lookup`", plain, ["secret-tool", "lookup", "service", "tokenstrap", "username", "till"])
+        ours = [Contender(f"`tokenstrap token`, {name}", home, home.words("token", "till")) for name, home in
+                [("file store", file), ("keychain", plain), ("keychain, cache on", cached)]]
+        all_of_them = [writer, cat, tool, *ours]
         for _ in range(given.runs):
-            for name, (home, command) in commands.items():
-                before = home.daemons_cpu()
-                [run] = launch(launcher, home, 1, command)
-                if run.code != 0:
-                    raise RuntimeError(f"{name}: {run.err}")
-                seen[name].append((run, home.daemons_cpu() - before))
-        # The kernel counts CPU in steps, so a median of many short runs would be one of the steps: the mean tells more.
-        cpu = {name: sum(run.cpu for run, _ in runs) / len(runs) for name, runs in seen.items()}
-        daemons = {name: sum(used for _, used in runs) / len(runs) for name, runs in seen.items()}
-        wall = {name: middle([run.wall for run, _ in runs]) for name, runs in seen.items()}
-        rows = []
-        for name, (home, command) in commands.items():
-            runs = [run for run, _ in seen[name]]
-            ratio = [f"{cpu[name] / cpu['`cat FILE`']:.1f}", f"{wall[name] / wall['`cat FILE`']:.1f}"]
-            rows.append([name, cpu[name], cpu[name] + daemons[name], wall[name], p99([run.wall for run in runs]), middle([run.peak for run in runs]), system_calls(home, command), *ratio])
-        size = given.binary.stat().st_size / 1e6
-        table("The warm path", HEAD, rows, f"{given.runs} runs of each in turn; CPU is a mean, the rest medians; the binary has {size:.1f} MB")
-        share = wall["`token`, keychain"] / wall["`secret-tool lookup`"]
-        print(f"\n`token` with the keychain takes {share:.2f} of the time of `secret-tool lookup`, and {cpu['`token`, keychain'] / cpu['`secret-tool lookup`']:.2f} of its CPU.")
-    finally:
-        for home in homes.values():
-            home.close()
+            for contender in all_of_them:
+                contender.turn(launcher, tokens[contender.home] if contender in ours else None)
+        rows = [contender.row(cat, tool, contender.system_calls(scratch)) for contender in all_of_them]
+    table("Warm path", HEAD, rows, f"medians of {given.runs} runs by turns; the binary has {given.binary.stat().st_size / 2**20:.2f} MiB")
 
 
 if __name__ == "__main__":

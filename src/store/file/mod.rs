@@ -46,13 +46,25 @@ struct FileStore<'w> {
     marks: HighWater,
     world: &'w World<'w>,
     key: OnceCell<Key>,
+    /// The folder for reading, once it was there and checked: ten thousand records are not ten thousand walks up to the
+    /// root. Whatever writes looks again.
+    found: OnceCell<Folder>,
 }
 
 impl<'w> FileStore<'w> {
     fn new(world: &'w World<'w>) -> Self {
         let folder = world.data.join("grants");
         let marks = HighWater::new(&world.state, identity(&folder));
-        Self { folder, marks, world, key: OnceCell::new() }
+        Self { folder, marks, world, key: OnceCell::new(), found: OnceCell::new() }
+    }
+
+    /// The folder, where there is one.
+    fn found(&self) -> Result<Option<&Folder>, StoreError> {
+        if self.found.get().is_none() {
+            let Some(folder) = Folder::find(&self.folder)? else { return Ok(None) };
+            let _ = self.found.set(folder);
+        }
+        Ok(self.found.get())
     }
 
     /// The key, found at the first need: listing and deleting ask nobody for a passphrase.
@@ -116,21 +128,22 @@ impl TokenStore for FileStore<'_> {
     }
 
     fn load(&self, profile: &ProfileName) -> Result<Option<Record>, StoreError> {
-        match Folder::find(&self.folder)? {
+        match self.found()? {
             None => Ok(None),
-            Some(folder) => self.load_from(&folder, profile),
+            Some(folder) => self.load_from(folder, profile),
         }
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
         let folder = Folder::create(&self.folder)?;
         let name = record_file(&record.profile);
-        folder.sweep(&[&name], self.world.clock.now());
         let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
         folder.replace(&name, &sealed, || {
             let stored = self.load_from(&folder, &record.profile)?;
             if record.follows(stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
         })?;
+        // Afterwards, since it looks at every name in the folder: until the record is there, each moment counts.
+        folder.sweep(&[&name], self.world.clock.now());
         self.marks.raise(record);
         Ok(())
     }
@@ -142,7 +155,7 @@ impl TokenStore for FileStore<'_> {
     }
 
     fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
-        let Some(folder) = Folder::find(&self.folder)? else { return Ok(None) };
+        let Some(folder) = self.found()? else { return Ok(None) };
         let Some(bytes) = folder.read(&intent_file(profile))? else { return Ok(None) };
         let opened = self.open(Purpose::Intent, profile, &bytes)?;
         let read = serde_json::from_slice(&opened.text);
