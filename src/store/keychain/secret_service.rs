@@ -102,32 +102,22 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-<<<<<<< HEAD
         let (record, text, label) = (record.clone(), record.encode(), label(record));
-        self.writing(move |may_prompt| {
-            let stored = newest(&Session::reading(may_prompt)?, &record.profile)?;
-            if !record.follows(stored.as_ref()) {
-                return Err(StoreError::Conflict);
-            }
-            keep(may_prompt, &label, (RECORDS, record.profile.as_str()), &text)
-=======
-        let (profile, generation, text, label) = (record.profile.clone(), record.generation, record.encode(), label(record));
         let ready = self.ready.take();
         self.writing(move |may_prompt| {
-            let (session, stored) = match ready.and_then(|session| Some((newest(&session, &profile).ok()?, session))) {
+            let (session, stored) = match ready.and_then(|session| Some((newest(&session, &record.profile).ok()?, session))) {
                 Some((stored, session)) => (session, stored),
                 // None yet, or the keychain has been started again since.
                 None => {
                     let session = Session::writing(may_prompt)?;
-                    let stored = newest(&session, &profile)?;
+                    let stored = newest(&session, &record.profile)?;
                     (session, stored)
                 }
             };
-            if stored.map_or(0, |stored| stored.generation).checked_add(1) != Some(generation) {
+            if !record.follows(stored.as_ref()) {
                 return Err(StoreError::Conflict);
             }
-            keep(session, &label, (RECORDS, profile.as_str()), &text).map(drop)
->>>>>>> 54180f7f53e0b1f427f78de5ce2ce5bc25e37223
+            keep(session, &label, (RECORDS, record.profile.as_str()), &text).map(drop)
         })
     }
 
