@@ -78,6 +78,11 @@ fn f_07_a_store_that_goes_on_failing_leaves_the_grant_to_the_spool_and_the_next_
     let [trace, fault] = inject("rename,renameat,renameat2", "error=ENOSPC:when=2+");
     let outcome = under(&scene, &["strace", "-f", "-qq", "-o", "/dev/null", &trace, &fault], &FORCED).run().expect_code(7);
     assert!(scene.server.is_live_access_token(outcome.stdout.trim()), "{outcome}");
+    scene.log_in();
+    under(&scene, &["sh", "-c", "exec \"$@\" >/dev/full", "sh", "strace", "-f", "-qq", "-o", "/dev/null", &trace, &fault], &FORCED)
+        .run()
+        .expect_code(7)
+        .expect_stderr("the answer could not be written");
 }
 
 #[test]

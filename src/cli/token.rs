@@ -83,7 +83,9 @@ impl Run for Token {
         let handed = hand_out(context, &profile, &settings, &need)?;
         context.warn(&handed.warnings);
         let tokens = handed.tokens().ok_or_else(|| Failure::new(Exit::Bug, "a record without tokens was handed out"))?;
-        self.print(context, tokens)?;
+        // Saved nowhere and not printed either: no later call can mend that, a person has to.
+        let lost = |failure: Failure| Failure { exit: Exit::Unsaved, ..failure };
+        self.print(context, tokens).map_err(|failure| if handed.unsaved { lost(failure) } else { failure })?;
         Ok(if handed.unsaved { Exit::Unsaved } else { Exit::Done })
     }
 }
