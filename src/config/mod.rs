@@ -10,7 +10,10 @@ mod folders;
 pub use folders::{Folders, Homeless};
 
 use crate::{
-    profile::{ProfileName, Settings, settings::FORBIDDEN},
+    profile::{
+        ProfileName, Settings,
+        settings::{FORBIDDEN, Vault},
+    },
     provider::{self, Provider},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,8 @@ pub struct General {
     pub store: Option<String>,
     /// Whether access tokens are kept in the kernel's keyring, where there is one.
     pub access_token_cache: Option<bool>,
+    /// Where the shared store is, and how one signs in there.
+    pub vault: Vault,
 }
 
 /// Why settings cannot be used. No value of a file is quoted.
@@ -177,7 +182,8 @@ fn parse<T: for<'de> Deserialize<'de>>(text: &str, file: &str) -> Result<T, Conf
         Err(error) => {
             // Only now, since a table of all keys costs a second reading: is it a secret that somebody put there?
             let keys: toml::Table = toml::from_str(text).unwrap_or_default();
-            if let Some(key) = keys.keys().find(|key| FORBIDDEN.contains(&key.as_str())) {
+            let below = keys.values().filter_map(toml::Value::as_table).flat_map(toml::Table::keys);
+            if let Some(key) = keys.keys().chain(below).find(|key| FORBIDDEN.contains(&key.as_str())) {
                 return Err(ConfigError::Secret { file: file.to_owned(), key: key.clone() });
             }
             // The message alone: its long form shows the line, which may hold what nobody should see.

@@ -6,7 +6,7 @@
 use super::{
     FlowError, World,
     budget::Budget,
-    refreshing,
+    lock, refreshing,
     save::{self, Saved},
 };
 use crate::{
@@ -125,7 +125,7 @@ fn locked(world: &World<'_>, profile: &ProfileName, need: &Need, seen: u64) -> R
         adopted = newer(world, profile, need, seen);
         adopted.is_some()
     };
-    let acquired = world.lock.acquire(&world.store.identity(), profile, need.budget.end(), &mut satisfied)?;
+    let acquired = lock::acquire(world, profile, need.budget.end(), &mut satisfied)?;
     match (acquired, adopted) {
         (Acquired::Satisfied, Some(record)) => Ok(Handed::of(record)),
         (Acquired::Satisfied, None) => Err(FlowError::NoGrant(profile.clone())),

@@ -7,7 +7,7 @@ use super::{
     FlowError, World,
     account::{by_id_token, by_verify_call},
     budget::Tries,
-    drive, random_text,
+    drive, lock, random_text,
     save::{self, Saved, update},
 };
 use crate::{
@@ -299,9 +299,9 @@ fn promote(
 }
 
 /// A refresh that is under way ends first; where it does not, the newest generation decides.
-fn lock(world: &World<'_>, profile: &ProfileName) -> Option<Box<dyn Guard>> {
+fn lock<'a>(world: &World<'a>, profile: &ProfileName) -> Option<Box<dyn Guard + 'a>> {
     let deadline = world.clock.instant() + LOCK;
-    match world.lock.acquire(&world.store.identity(), profile, deadline, &mut || false) {
+    match lock::acquire(world, profile, deadline, &mut || false) {
         Ok(Acquired::Exclusive(guard)) => Some(guard),
         Ok(Acquired::Satisfied) | Err(_) => None,
     }

@@ -1,6 +1,6 @@
 //! Forgetting a grant, at the server first where that is asked for.
 
-use super::{FlowError, World, account::call};
+use super::{FlowError, World, account::call, lock};
 use crate::{
     oauth::{request::Client, revocation::Revocation},
     ports::Acquired,
@@ -30,7 +30,7 @@ pub struct LoggedOut {
 /// [`FlowError`]; the record is still there then.
 pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: bool) -> Result<LoggedOut, FlowError> {
     let deadline = world.clock.instant() + LOCK;
-    let guard = match world.lock.acquire(&world.store.identity(), profile, deadline, &mut || false)? {
+    let guard = match lock::acquire(world, profile, deadline, &mut || false)? {
         Acquired::Exclusive(guard) => Some(guard),
         Acquired::Satisfied => None,
     };

@@ -9,6 +9,7 @@ mod budget;
 mod check;
 mod discover;
 mod drive;
+mod lock;
 mod login;
 mod logout;
 mod refreshing;

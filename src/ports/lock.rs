@@ -1,7 +1,8 @@
 //! One sender per grant.
 //!
 //! Whoever wants to spend a refresh token holds the grant's lock from before the second look into the store until the
-//! new record is durable. Everybody else waits, and is usually served by what the sender saved.
+//! new record is durable. Everybody else waits, and is usually served by what the sender saved. The lock of the machine
+//! keeps its processes apart; a store that many machines share has a [`Lock`] of its own beside it, a lease.
 
 use crate::profile::ProfileName;
 use std::{
@@ -25,13 +26,13 @@ pub trait Lock {
         profile: &ProfileName,
         deadline: Instant,
         satisfied: &mut dyn FnMut() -> bool,
-    ) -> Result<Acquired, LockError>;
+    ) -> Result<Acquired<'_>, LockError>;
 }
 
 /// How the wait for a lock ended well.
-pub enum Acquired {
+pub enum Acquired<'a> {
     /// The caller is the only one, until it drops the guard or dies. It has to look into the store again.
-    Exclusive(Box<dyn Guard>),
+    Exclusive(Box<dyn Guard + 'a>),
     /// Somebody else did what the caller wanted to do.
     Satisfied,
 }

@@ -42,6 +42,10 @@ pub trait Clock {
     fn instant(&self) -> Instant;
     /// Lets `time` pass.
     fn sleep(&self, time: Duration);
+    /// Time that goes on while the machine sleeps, from any beginning; for what ends elsewhere whether we are awake or not.
+    fn boottime(&self) -> Duration {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
 }
 
 /// Gives unpredictable bytes.
@@ -198,6 +202,23 @@ pub trait TokenStore {
     /// # Errors
     /// [`StoreError`].
     fn delete(&self, profile: &ProfileName) -> Result<(), StoreError>;
+
+    /// What keeps apart the hosts that share this store, beyond the lock that each of them has for itself; `None` where
+    /// the store is one machine's.
+    ///
+    /// It is taken after the lock of the machine, and its guard is asked once more right before a refresh token is sent.
+    fn lease(&self) -> Option<&dyn Lock> {
+        None
+    }
+
+    /// Takes a record of any generation in, as it comes from another store, where nothing newer lies; else as `save`.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the same generation or a newer one is stored; [`StoreError::Denied`] from a store
+    /// that takes no records of others.
+    fn take_in(&self, _record: &Record) -> Result<(), StoreError> {
+        Err(StoreError::Denied(format!("{} takes no records of other stores", self.place())))
+    }
 
     /// The generation that was once saved of this very grant, where it is newer than the one at hand: somebody brought
     /// an older copy back. A store that cannot tell says `None`.

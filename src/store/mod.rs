@@ -14,7 +14,8 @@ mod seal;
 pub mod spool;
 
 use crate::{
-    ports::{Clock, Entropy, StoreError, TokenStore},
+    ports::{Clock, Entropy, StoreError, TokenStore, Transport},
+    profile::settings::Vault,
     secret::Secret,
 };
 use std::path::PathBuf;
@@ -52,6 +53,12 @@ pub struct World<'w> {
     pub config: PathBuf,
     /// Where the key of a sealed store comes from.
     pub key: KeySource<'w>,
+    /// Where the shared store is, and how one signs in there.
+    pub vault: Vault,
+    /// Environment variables; an empty one counts as not set.
+    pub env: &'w dyn Fn(&str) -> Option<String>,
+    /// Carries the requests of stores on other machines.
+    pub transport: &'w dyn Transport,
     /// Whether a person is there, so that a locked keychain may show its own unlock prompt.
     pub prompt: bool,
     /// Unpredictable bytes.
