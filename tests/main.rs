@@ -47,6 +47,8 @@ mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
+mod stores_vault;
+#[cfg(target_os = "linux")]
 mod storm;
 mod supply_chain;
 #[cfg(target_os = "linux")]

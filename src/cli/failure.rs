@@ -215,6 +215,8 @@ impl From<StoreError> for Failure {
                     StoreError::Unsafe(_) => "is not safe to use",
                     StoreError::Forgetful(_) => "did not keep what it was given",
                     StoreError::NoKey(_) => "has no key",
+                    StoreError::ReadOnly(_) => "cannot be written",
+                    StoreError::Unset(_) => "is not set up",
                 }
             ),
         )
@@ -237,7 +239,8 @@ impl From<StoreError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let exit = match &error {
-            LockError::Busy(_) => Exit::Later,
+            LockError::Store(refusal) => return refusal.clone().into(),
+            LockError::Busy(_) | LockError::Leased(_) => Exit::Later,
             LockError::Unsafe(_) => Exit::Refused,
             LockError::Unavailable(_) => Exit::Machine,
         };

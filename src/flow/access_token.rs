@@ -112,6 +112,7 @@ pub fn access_token(world: &World<'_>, profile: &ProfileName, need: &Need) -> Re
 /// Trouble of the machine that came before anything was sent.
 fn may_pass(refusal: &FlowError) -> bool {
     match refusal {
+        FlowError::Lock(LockError::Store(refusal)) => may_pass(&FlowError::Store(refusal.clone())),
         FlowError::Lock(refusal) => !matches!(refusal, LockError::Unsafe(_)),
         FlowError::Store(refusal) => !matches!(refusal, StoreError::Unsafe(_) | StoreError::Corrupt { .. } | StoreError::NoKey(_)),
         FlowError::NoTime => true,

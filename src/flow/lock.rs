@@ -4,10 +4,17 @@
 
 use super::World;
 use crate::{
-    ports::{Acquired, Guard, LockError},
+    oauth::{
+        endpoint,
+        message::{Request, Response, Undelivered},
+    },
+    ports::{Acquired, Guard, LockError, Transport},
     profile::ProfileName,
 };
-use std::time::Instant;
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 /// Takes the lock of the machine and then the lease of the store, where it has one; see [`crate::ports::Lock`].
 pub(super) fn acquire<'a>(
@@ -27,6 +34,23 @@ pub(super) fn acquire<'a>(
         Acquired::Exclusive(there) => Acquired::Exclusive(Box::new(Both { there, here })),
         Acquired::Satisfied => Acquired::Satisfied,
     })
+}
+
+/// Carries the first request, and each further one only where the guard still holds: the machine may have slept between.
+pub(super) struct Fence<'a> {
+    pub transport: &'a dyn Transport,
+    pub guard: &'a dyn Guard,
+    pub sent: Cell<bool>,
+}
+
+impl Transport for Fence<'_> {
+    fn send(&self, request: &Request, deadline: Instant) -> Result<Response, Undelivered> {
+        if self.sent.replace(true) && !self.guard.is_held() {
+            // The earlier request may still be answered, and not to us.
+            return Err(Undelivered::TimedOut { host: endpoint::authority(&request.url), after: Duration::ZERO });
+        }
+        self.transport.send(request, deadline)
+    }
 }
 
 /// Both guards. The lease goes first: who waits on this machine would only wait for it again.

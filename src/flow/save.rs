@@ -30,7 +30,8 @@ pub(super) enum Saved {
 
 /// Saves a record whose generation was raised by one, and spools it where the store keeps refusing, `end` at the latest.
 pub(super) fn save(world: &World<'_>, record: &Record, end: Instant) -> Saved {
-    let end = end.min(world.clock.instant() + RETRY);
+    // A spool is this machine's alone: what many share is tried as long as there is time.
+    let end = if world.store.lease().is_some() { end } else { end.min(world.clock.instant() + RETRY) };
     let refusal = loop {
         let refusal = match world.store.save(record) {
             Ok(()) => return stored(world, record),

@@ -4,6 +4,7 @@
 //! new record is durable. Everybody else waits, and is usually served by what the sender saved. The lock of the machine
 //! keeps its processes apart; a store that many machines share has a [`Lock`] of its own beside it, a lease.
 
+use super::StoreError;
 use crate::profile::ProfileName;
 use std::{
     fmt,
@@ -71,6 +72,12 @@ pub enum LockError {
     /// Another process held it all the time.
     #[error("another process is at work on this grant ({})", .0.map_or_else(|| "unknown".to_owned(), |holder| holder.to_string()))]
     Busy(Option<Holder>),
+    /// A process on another machine had it all the time.
+    #[error("another machine is at work on this grant ({0})")]
+    Leased(String),
+    /// The store that leases the grant.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The place where locks lie could be touched by others.
     #[error("{0}")]
     Unsafe(String),

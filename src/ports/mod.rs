@@ -134,6 +134,12 @@ pub enum StoreError {
     /// No key to open it with.
     #[error("{0}")]
     NoKey(String),
+    /// It can be read and never written.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// Neither settings nor environment say what it needs; the text names what is missing.
+    #[error("{0}")]
+    Unset(String),
 }
 
 /// Proof that the store can be written, made before a refresh token is spent.

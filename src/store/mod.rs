@@ -12,6 +12,7 @@ pub mod keychain;
 pub mod memory;
 mod seal;
 pub mod spool;
+mod vault;
 
 use crate::{
     ports::{Clock, Entropy, StoreError, TokenStore, Transport},
@@ -36,7 +37,7 @@ pub trait StoreKind: Sync {
 }
 
 /// Every kind of store, the default first.
-pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind];
+pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &vault::Kind];
 
 /// The kind with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn StoreKind> {
