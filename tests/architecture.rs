@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 31] = [
+const DOORS: [&str; 32] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/login/paste.rs",
@@ -28,6 +28,7 @@ const DOORS: [&str; 31] = [
     "src/sandbox/device.rs",
     "src/sandbox/grant.rs",
     "src/secret.rs",
+    "src/store/bundle.rs",
     "src/store/cache.rs",
     "src/store/file/key.rs",
     "src/store/file/mod.rs",

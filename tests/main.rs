@@ -9,6 +9,8 @@ mod support;
 
 mod architecture;
 #[cfg(target_os = "linux")]
+mod bundles;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 mod http_server;
@@ -41,6 +43,8 @@ mod secrets;
 #[cfg(target_os = "linux")]
 mod settings;
 mod stores;
+#[cfg(target_os = "linux")]
+mod stores_env;
 mod stores_file;
 #[cfg(target_os = "linux")]
 mod stores_file_faults;

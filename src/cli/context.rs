@@ -17,6 +17,7 @@ use crate::{
 };
 use std::{
     cell::OnceCell,
+    io::IsTerminal,
     sync::{Arc, Mutex},
     time::{Instant, SystemTime},
 };
@@ -56,8 +57,18 @@ impl Context {
 
     /// Whether a person may be asked.
     pub fn may_ask(&self) -> bool {
-        let unattended = self.globals.non_interactive || env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0");
-        !unattended && terminal::has_person()
+        !self.unattended() && terminal::has_person()
+    }
+
+    /// Whether nobody may be asked and nothing opened, whatever is there.
+    pub fn unattended(&self) -> bool {
+        self.globals.non_interactive || env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0")
+    }
+
+    /// Whether a person may be asked although standard input brings something else: the terminal itself is read then.
+    pub fn may_ask_beside_stdin(&self) -> bool {
+        let terminal = || cfg!(unix) && std::io::stderr().is_terminal() && std::fs::File::open("/dev/tty").is_ok();
+        !self.unattended() && (terminal::has_person() || terminal())
     }
 
     /// Says something that is neither answer nor error.

@@ -231,6 +231,8 @@ impl From<StoreError> for Failure {
                 failure.hint(format!("log in again with `tokenstrap login {profile}` after `tokenstrap logout {profile} --force`"))
             }
             StoreError::Conflict => failure.hint("try again"),
+            StoreError::ReadOnly(_) => failure.hint("`tokenstrap import NAME --store file` puts a bundle where it can be kept up to date"),
+            StoreError::Unset(_) => failure.hint("`tokenstrap doctor` shows which stores work here"),
             _ => failure,
         }
     }
@@ -327,6 +329,7 @@ impl From<FlowError> for Failure {
                 "the new tokens are kept aside: `tokenstrap login {profile} --replace` puts them in place, another profile name keeps both"
             )),
             FlowError::IdToken(_) => Self::new(Exit::Refused, fact).hint("the tokens were not kept"),
+            FlowError::Taken(_) => Self::new(Exit::Refused, fact).hint("another name keeps both; --replace puts the new one in its place"),
             FlowError::NothingPending(profile) => Self::usage(fact).hint(format!("begin one with `tokenstrap login {profile} --link`")),
             FlowError::NoEndpoint(_) => Self::usage(fact),
             FlowError::NotRevoked(_) => Self::new(Exit::Refused, fact).hint("the grant is still stored; --force forgets it all the same"),

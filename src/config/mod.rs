@@ -106,14 +106,23 @@ impl Config {
         read(&self.path(profile))
     }
 
+    /// Refuses a name that differs from another one in case only.
+    ///
+    /// # Errors
+    /// [`ConfigError::Clash`].
+    pub fn refuse_clash(&self, profile: &ProfileName) -> Result<(), ConfigError> {
+        match self.profiles()?.into_iter().find(|known| profile.clashes_with(known)) {
+            Some(old) => Err(ConfigError::Clash { new: profile.clone(), old }),
+            None => Ok(()),
+        }
+    }
+
     /// Replaces the choices for one profile.
     ///
     /// # Errors
     /// [`ConfigError`], among them [`ConfigError::Clash`].
     pub fn save(&self, profile: &ProfileName, settings: &Settings) -> Result<(), ConfigError> {
-        if let Some(old) = self.profiles()?.into_iter().find(|known| profile.clashes_with(known)) {
-            return Err(ConfigError::Clash { new: profile.clone(), old });
-        }
+        self.refuse_clash(profile)?;
         let path = self.path(profile);
         let form = |error: toml::ser::Error| ConfigError::Form { file: shown(&path), reason: error.to_string() };
         let text = toml::to_string(settings).map_err(form)?;

@@ -219,7 +219,7 @@ fn settle(
     promote(world, &login.profile, registration, current, warnings)
 }
 
-fn keep_aside(
+pub(super) fn keep_aside(
     world: &World<'_>,
     profile: &ProfileName,
     registration: &Registration,
@@ -263,7 +263,7 @@ fn named(account: &Account) -> String {
 }
 
 /// The new grant takes its place.
-fn promote(
+pub(super) fn promote(
     world: &World<'_>,
     profile: &ProfileName,
     registration: Registration,
@@ -299,7 +299,7 @@ fn promote(
 }
 
 /// A refresh that is under way ends first; where it does not, the newest generation decides.
-fn lock<'a>(world: &World<'a>, profile: &ProfileName) -> Option<Box<dyn Guard + 'a>> {
+pub(super) fn lock<'a>(world: &World<'a>, profile: &ProfileName) -> Option<Box<dyn Guard + 'a>> {
     let deadline = world.clock.instant() + LOCK;
     match lock::acquire(world, profile, deadline, &mut || false) {
         Ok(Acquired::Exclusive(guard)) => Some(guard),

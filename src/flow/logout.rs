@@ -3,7 +3,7 @@
 use super::{FlowError, World, account::call, lock};
 use crate::{
     oauth::{request::Client, revocation::Revocation},
-    ports::Acquired,
+    ports::{Acquired, Guard},
     profile::{Current, ProfileName, Record, Registration},
     secret::Secret,
 };
@@ -53,8 +53,19 @@ pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: boo
             Err(refusal) => return Err(refusal),
         }
     }
+    forget(world, profile, record.as_ref(), guard)?;
+    Ok(LoggedOut { record, revoked, warnings })
+}
+
+/// Takes record, spool, cached token and lock away. The caller holds the lock, where there is one.
+pub(super) fn forget(
+    world: &World<'_>,
+    profile: &ProfileName,
+    record: Option<&Record>,
+    guard: Option<Box<dyn Guard + '_>>,
+) -> Result<(), FlowError> {
     // The cache answers without the store, so it goes first; the spool may be the only copy, so it goes last.
-    if let Some(record) = &record {
+    if let Some(record) = record {
         world.cache.forget(&record.id);
     }
     world.store.delete(profile)?;
@@ -62,7 +73,7 @@ pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: boo
     if let Some(guard) = guard {
         guard.forget();
     }
-    Ok(LoggedOut { record, revoked, warnings })
+    Ok(())
 }
 
 /// The refresh token first: an access token that outlives it ends by itself (RFC 7009 section 2.1).

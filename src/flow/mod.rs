@@ -9,6 +9,8 @@ mod budget;
 mod check;
 mod discover;
 mod drive;
+mod export;
+mod import;
 mod lock;
 mod login;
 mod logout;
@@ -20,6 +22,8 @@ pub use budget::Budget;
 pub use check::{Finding, Report, check};
 pub use discover::discover;
 pub use drive::drive;
+pub use export::{export, is_single_use};
+pub use import::{Import, import_record, import_token};
 pub use login::{Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, take_aside};
 pub use logout::{LoggedOut, logout};
 pub use save::keep_at_hand;
@@ -128,6 +132,9 @@ pub enum FlowError {
     /// The ID token failed a check (OpenID Connect Core section 3.1.3.7).
     #[error("the ID token was refused: {0}")]
     IdToken(String),
+    /// A grant is there already, and nobody said that it may go.
+    #[error("there is a grant for profile `{0}` already")]
+    Taken(ProfileName),
     /// No login waits to be finished, or it is over.
     #[error("no login of `{0}` waits to be finished")]
     NothingPending(ProfileName),

@@ -92,7 +92,18 @@ fn holds(record: &Record, refresh_token: &Secret) -> bool {
 
 /// Whether trying again within seconds can help.
 fn may_pass(refusal: &StoreError) -> bool {
-    !matches!(refusal, StoreError::TooBig { .. } | StoreError::Missing(_) | StoreError::Unsafe(_) | StoreError::NoKey(_))
+    let for_good = |refusal: &StoreError| {
+        matches!(
+            refusal,
+            StoreError::TooBig { .. }
+                | StoreError::Missing(_)
+                | StoreError::Unsafe(_)
+                | StoreError::NoKey(_)
+                | StoreError::ReadOnly(_)
+                | StoreError::Unset(_)
+        )
+    };
+    !for_good(refusal)
 }
 
 /// Puts the current access token where the next call finds it fastest.

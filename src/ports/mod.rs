@@ -91,7 +91,7 @@ pub enum Unanswered {
     Unreachable(String),
 }
 
-/// What a store says when it cannot do what it was asked to. Five kinds that need five different acts.
+/// What a store says when it cannot do what it was asked to. Each kind needs an act of its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no such store on this machine.

@@ -4,8 +4,10 @@
 //! come from there. What all of them share (the seal, careful files, the spool, the cache) lies beside them. No store
 //! ever falls back on another: one that refuses says so (SECURITY S-01).
 
+pub mod bundle;
 pub mod cache;
 mod disk;
+mod env;
 pub mod file;
 mod high_water;
 pub mod keychain;
@@ -37,7 +39,7 @@ pub trait StoreKind: Sync {
 }
 
 /// Every kind of store, the default first.
-pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &vault::Kind];
+pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &vault::Kind, &env::Kind];
 
 /// The kind with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn StoreKind> {

@@ -4,7 +4,7 @@
 //! the key; it protects nothing from a process of the same user that can read the key as well. The caller holds the
 //! lock of a profile while it saves; a save of somebody who does not is found out by its generation.
 
-mod key;
+pub(super) mod key;
 
 use super::{
     KeySource, StoreKind, World,
