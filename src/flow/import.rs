@@ -6,8 +6,7 @@ use super::{
     budget::Tries,
     drive,
     login::{LoggedIn, keep_aside, lock, promote},
-    random_hex,
-    save::update,
+    save::{blank, update},
 };
 use crate::{
     oauth::{grant::Refresh, pins::Rotation, request::Client},
@@ -44,15 +43,14 @@ pub fn import_record(world: &World<'_>, import: &Import<'_>, record: &Record) ->
     let _guard = lock(world, import.profile);
     import.refuse_a_grant(world)?;
     world.store.probe()?;
-    let id = random_hex(world.entropy, 16)?;
-    let spool_key = random_hex(world.entropy, 32)?;
+    let blank = blank(world, import.profile)?;
     let old = world.store.load(import.profile)?;
     let saved = update(world, import.profile, |stored| {
         *stored = Record {
             profile: import.profile.clone(),
             generation: stored.generation,
-            id: id.expose().to_owned(),
-            spool_key: spool_key.clone(),
+            id: blank.id.clone(),
+            spool_key: blank.spool_key.clone(),
             ..record.clone()
         };
     })?;
