@@ -44,6 +44,10 @@ mod secrets;
 mod settings;
 mod stores;
 #[cfg(target_os = "linux")]
+mod stores_command;
+#[cfg(target_os = "linux")]
+mod stores_command_examples;
+#[cfg(target_os = "linux")]
 mod stores_env;
 mod stores_file;
 #[cfg(target_os = "linux")]

@@ -50,6 +50,7 @@ fn o_02_lists_and_sheets_make_a_servers_words_visible() {
         vault: Default::default(),
         env: &|_| None,
         transport: &Client::new(Options::default()),
+        command: &[],
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,

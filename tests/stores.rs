@@ -57,7 +57,7 @@ impl Transport for Nowhere {
 pub fn world<'w>(top: &Path, key: KeySource<'w>) -> World<'w> {
     let [data, state, config] = ["data", "state", "config"].map(|name| top.join(name).join("tokenstrap"));
     let (vault, env, transport) = (Default::default(), &(|_: &str| None), &Nowhere);
-    World { data, state, config, key, vault, env, transport, prompt: false, entropy: &Dice, clock: &WallClock }
+    World { data, state, config, key, vault, env, transport, command: &[], prompt: false, entropy: &Dice, clock: &WallClock }
 }
 
 /// A key as `TOKENSTRAP_KEY` gives it.

@@ -133,6 +133,7 @@ impl Context {
         let Folders { config, data, state } = self.folders.clone();
         let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
         let transport = Client::new(Options { observer, ..Options::default() });
+        let command = self.general()?.command.map(|command| command.argv).unwrap_or_default();
         act(&store::World {
             data,
             state,
@@ -141,6 +142,7 @@ impl Context {
             vault: self.general()?.vault,
             env: &env,
             transport: &transport,
+            command: &command,
             prompt: self.may_ask(),
             entropy: &SystemEntropy,
             clock: &SystemClock,

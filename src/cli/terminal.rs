@@ -42,6 +42,14 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// The line by which GitHub's runner learns what its logs must not show (SECURITY O-06). Without it no token may follow.
+pub(super) fn mask(token: &Secret) -> Result<(), Failure> {
+    // The runner reads `%25` as `%` in what follows a command.
+    let line = zeroize::Zeroizing::new(format!("::add-mask::{}\n", token.expose().replace('%', "%25")));
+    let written = io::stderr().lock().write_all(line.as_bytes());
+    written.map_err(|error| Failure::new(Exit::Later, "the mask could not be written, so the token was not printed").because(error))
+}
+
 /// Asks for one line.
 pub(super) fn ask(question: &str, proposal: Option<&str>) -> Result<String, Failure> {
     let prompt = dialoguer::Input::<String>::new().with_prompt(question);

@@ -29,6 +29,17 @@ pub struct General {
     pub access_token_cache: Option<bool>,
     /// Where the shared store is, and how one signs in there.
     pub vault: Vault,
+    /// The command store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandStore>,
+}
+
+/// The program that keeps grants. Nothing but the general settings may name one (SECURITY C-04).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandStore {
+    /// Program and arguments; no shell reads them.
+    pub argv: Vec<String>,
 }
 
 /// Why settings cannot be used. No value of a file is quoted.

@@ -167,6 +167,14 @@ pub trait TokenStore {
     /// Tells two stores of one kind apart; part of the lock's name.
     fn identity(&self) -> String;
 
+    /// Whether machines can share it, since a save over a newer record is refused wherever it comes from.
+    ///
+    /// # Errors
+    /// [`StoreError`], where it has to be asked.
+    fn is_shared(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Proves that a record can be written, read back and deleted.
     ///
     /// # Errors

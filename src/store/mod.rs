@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod cache;
+mod command;
 mod disk;
 mod env;
 pub mod file;
@@ -39,7 +40,7 @@ pub trait StoreKind: Sync {
 }
 
 /// Every kind of store, the default first.
-pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &vault::Kind, &env::Kind];
+pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &vault::Kind, &env::Kind, &command::Kind];
 
 /// The kind with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn StoreKind> {
@@ -62,6 +63,8 @@ pub struct World<'w> {
     pub env: &'w dyn Fn(&str) -> Option<String>,
     /// Carries the requests of stores on other machines.
     pub transport: &'w dyn Transport,
+    /// The program of the command store with its arguments; empty where none is named.
+    pub command: &'w [String],
     /// Whether a person is there, so that a locked keychain may show its own unlock prompt.
     pub prompt: bool,
     /// Unpredictable bytes.

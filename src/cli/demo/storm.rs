@@ -48,6 +48,7 @@ fn keep(scratch: &Path, key: &Secret, record: &Record) -> Result<(), Failure> {
         vault: Default::default(),
         env: &|_| None,
         transport: &Client::new(Options::default()),
+        command: &[],
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,
