@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod export;
 mod failure;
 mod import;
@@ -70,6 +71,7 @@ static COMMANDS: &[Entry] = &[
     entry::<export::Export>(),
     entry::<providers::Providers>(),
     entry::<store::Store>(),
+    entry::<doctor::Doctor>(),
     entry::<demo::Demo>(),
     entry::<sandbox::Sandbox>(),
     entry::<completions::Completions>(),
