@@ -13,6 +13,8 @@ mod bundles;
 #[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod http_server;
 mod layout;
 mod listener;

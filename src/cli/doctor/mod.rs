@@ -191,7 +191,7 @@ fn tell(context: &Context, purpose: Purpose, rows: &[Row]) -> Result<Exit, Failu
     let article = if purpose == Purpose::Login { "a login" } else { "a token" };
     text.push_str(&match works {
         true => format!("\nNothing here keeps {article} from working.\n"),
-        false => format!("\nNothing marked ✗ may stay so: it keeps {article} from working.\n"),
+        false => format!("\nWhat is marked ✗ keeps {article} from working.\n"),
     });
     terminal::answer(&text)?;
     Ok(exit)

@@ -72,6 +72,10 @@ fn ask(transport: &dyn Transport, endpoint: &Endpoint) -> Row {
         Err(refusal) => return Row::odd("clock", format!("not compared: {refusal}")),
     };
     let Some(date) = date else { return Row::odd("clock", format!("not compared: {host} does not say what time it is")) };
+    compare(&host, sent, date)
+}
+
+fn compare(host: &str, sent: SystemTime, date: SystemTime) -> Row {
     let (ahead, skew) = match date.duration_since(sent) {
         Ok(ahead) => ("behind", ahead),
         Err(behind) => ("ahead of", behind.duration()),
@@ -83,5 +87,28 @@ fn ask(transport: &dyn Transport, endpoint: &Endpoint) -> Row {
         let span = crate::cli::render::span(skew);
         Row::odd("clock", format!("this clock is {span} {ahead} that of {host}: tokens look younger or older than they are"))
             .mend("timedatectl set-ntp true")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::State;
+
+    #[test]
+    fn n_04_a_clock_is_told_by_how_much_and_to_which_side_it_is_wrong() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let said = |date: SystemTime| {
+            let row = compare("as.example", now, date);
+            (row.state == State::Works, row.fact)
+        };
+
+        for near in [now - SKEW, now, now + SKEW] {
+            assert_eq!(said(near), (true, "agrees with as.example".to_owned()));
+        }
+        for (date, side) in [(now + Duration::from_secs(3600), "1 h behind"), (now - Duration::from_secs(61), "1 min 1 s ahead of")] {
+            let (works, fact) = said(date);
+            assert!(!works && fact.contains(side), "{fact}");
+        }
     }
 }

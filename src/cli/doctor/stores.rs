@@ -23,7 +23,7 @@ fn row(look: &Look<'_>, kind: &dyn StoreKind, world: &World<'_>) -> Option<Row> 
     let chosen = name == look.chosen;
     let opened = kind.open(world);
     let tried = opened.as_ref().map_err(StoreError::clone).and_then(|store| store.probe().map(|()| said(store.as_ref(), name)));
-    let used = if chosen { ", used" } else { "" };
+    let used = if chosen { " (used)" } else { "" };
     Some(match (tried, opened) {
         (Ok(fact), _) => Row::works(name, format!("{fact}{used}")),
         (Err(StoreError::Unset(_)), _) if !chosen => return None,
@@ -32,7 +32,12 @@ fn row(look: &Look<'_>, kind: &dyn StoreKind, world: &World<'_>) -> Option<Row> 
         }
         (Err(error), _) => {
             let row = if chosen { Row::broken } else { Row::odd };
-            let row = row(name, format!("{error}{used}"));
+            // The ways to a key stand in the line below.
+            let fact = match &error {
+                StoreError::NoKey(fact) => fact.split(": set").next().unwrap_or_default().to_owned(),
+                other => other.to_string(),
+            };
+            let row = row(name, format!("{fact}{used}"));
             match mend(name, &error) {
                 Some(command) => row.mend(command),
                 None => row,
@@ -78,7 +83,7 @@ fn mend(name: &str, error: &StoreError) -> Option<String> {
         ("keychain", StoreError::Unavailable(_)) => "restart it: `systemctl --user restart gnome-keyring-daemon`".into(),
         ("keychain", StoreError::Missing(_)) => "start one, or take `tokenstrap store init file` and `--store file`".into(),
         ("keychain", StoreError::Denied(_)) => "allow tokenstrap in the keychain's own settings".into(),
-        ("file", StoreError::NoKey(_)) => "tokenstrap store init file".into(),
+        ("file", StoreError::NoKey(_)) => "`tokenstrap store init file`, or set TOKENSTRAP_KEY, or name a file with --key-file".into(),
         ("env", _) => "set TOKENSTRAP_GRANT to what `tokenstrap export NAME` prints".into(),
         ("command", StoreError::Unset(_)) => "name the program in config.toml: `[command]` and `argv = [...]`".into(),
         (_, StoreError::Unsafe(_)) => "take the rights of others away, as the fact says".into(),
