@@ -23,6 +23,9 @@ pub(super) fn all(look: &Look<'_>) -> Vec<Row> {
     let looked = look.context.with_store_world(|world| {
         for settings in stores::open_ones(look) {
             let Some(kind) = settings.store.as_deref().and_then(store::by_name) else { continue };
+            if look.silent.borrow().contains(&kind.name()) {
+                continue;
+            }
             let Ok(store) = kind.open(world) else { continue };
             for profile in store.list().unwrap_or_default() {
                 match one(world, store.as_ref(), &profile) {

@@ -22,6 +22,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 
 /// Say what works on this machine, and how to mend what does not
 ///
@@ -125,6 +126,8 @@ struct Look<'a> {
     chosen: String,
     /// Whether a person sits at a terminal.
     person: bool,
+    /// Stores that did not answer; they are not waited for a second time.
+    silent: RefCell<Vec<&'static str>>,
 }
 
 type Check = fn(&Look<'_>) -> Vec<Row>;
@@ -169,7 +172,7 @@ fn look(context: &Context, purpose: Purpose, profile: Option<ProfileName>, perso
     let settings = profile.as_ref().map(|profile| context.settings(profile)).transpose()?.unwrap_or_default();
     context.general()?;
     let chosen = context.store_name(&settings)?;
-    Ok(Look { context, purpose, profile, settings, chosen, person })
+    Ok(Look { context, purpose, profile, settings, chosen, person, silent: RefCell::default() })
 }
 
 fn tell(context: &Context, purpose: Purpose, rows: &[Row]) -> Result<Exit, Failure> {

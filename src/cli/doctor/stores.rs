@@ -18,11 +18,14 @@ pub(super) fn all(look: &Look<'_>) -> Vec<Row> {
     rows.unwrap_or_else(|failure: Failure| vec![Row::broken("store", failure.fact)])
 }
 
-fn row(look: &Look<'_>, kind: &dyn StoreKind, world: &World<'_>) -> Option<Row> {
+fn row(look: &Look<'_>, kind: &'static dyn StoreKind, world: &World<'_>) -> Option<Row> {
     let name = kind.name();
     let chosen = name == look.chosen;
     let opened = kind.open(world);
     let tried = opened.as_ref().map_err(StoreError::clone).and_then(|store| store.probe().map(|()| said(store.as_ref(), name)));
+    if matches!(tried, Err(StoreError::Unavailable(_))) {
+        look.silent.borrow_mut().push(name);
+    }
     let used = if chosen { " (used)" } else { "" };
     Some(match (tried, opened) {
         (Ok(fact), _) => Row::works(name, format!("{fact}{used}")),
