@@ -11,6 +11,8 @@ mod architecture;
 #[cfg(target_os = "linux")]
 mod bundles;
 #[cfg(target_os = "linux")]
+mod ci_examples;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 #[cfg(target_os = "linux")]
