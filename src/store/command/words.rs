@@ -76,7 +76,8 @@ pub(super) struct Answer {
 impl Answer {
     /// Reads one JSON object; `None` where it is none.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
-        let answer: Self = serde_json::from_slice(text).ok()?;
+        // A list would pass for an object whose members stand in order.
+        let answer: Self = serde_json::from_slice(text).ok().filter(|_| text.trim_ascii_start().starts_with(b"{"))?;
         let can_conflict = answer.conflict;
         let names = answer.names.as_ref().map_or(0, Vec::len);
         (names <= MOST_NAMES).then_some(Self { can_conflict, ..answer })
