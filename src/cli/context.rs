@@ -55,6 +55,13 @@ impl Context {
         Ok(Self { globals, folders, config, general: OnceCell::new(), started: SystemTime::now(), began: Instant::now() })
     }
 
+    /// The same where nobody is there.
+    pub fn alone(&self) -> Self {
+        let globals = Globals { non_interactive: true, ..self.globals.clone() };
+        let (folders, config) = (self.folders.clone(), self.config.clone());
+        Self { globals, folders, config, general: OnceCell::new(), started: self.started, began: self.began }
+    }
+
     /// Whether a person may be asked.
     pub fn may_ask(&self) -> bool {
         !self.unattended() && terminal::has_person()

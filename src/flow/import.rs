@@ -6,7 +6,7 @@ use super::{
     budget::Tries,
     drive,
     login::{LoggedIn, keep_aside, lock, promote},
-    save::{blank, update},
+    save::{cache, update},
 };
 use crate::{
     oauth::{grant::Refresh, pins::Rotation, request::Client},
@@ -35,7 +35,8 @@ impl Import<'_> {
 
 /// Stores a record that came as a whole, under the name and the next generation of the profile here.
 ///
-/// It gets an id and a spool key of its own: what is kept beside the store on another machine is not kept here.
+/// It has the id and the spool key of this machine's record, or fresh ones: what is kept beside the store on another machine
+/// is not kept here.
 ///
 /// # Errors
 /// [`FlowError::Taken`], and whatever the store says before or while it saves.
@@ -43,24 +44,19 @@ pub fn import_record(world: &World<'_>, import: &Import<'_>, record: &Record) ->
     let _guard = lock(world, import.profile);
     import.refuse_a_grant(world)?;
     world.store.probe()?;
-    let blank = blank(world, import.profile)?;
-    let old = world.store.load(import.profile)?;
     let saved = update(world, import.profile, |stored| {
         *stored = Record {
             profile: import.profile.clone(),
             generation: stored.generation,
-            id: blank.id.clone(),
-            spool_key: blank.spool_key.clone(),
+            id: stored.id.clone(),
+            spool_key: stored.spool_key.clone(),
             ..record.clone()
         };
     })?;
     // Whatever waited for the grant that was here is older than this one.
     let _ = world.spool.discard(import.profile, &world.store.identity());
     let _ = world.store.clear(import.profile);
-    if let Some(old) = old {
-        world.cache.forget(&old.id);
-    }
-    super::save::cache(world, &saved);
+    cache(world, &saved);
     Ok(saved)
 }
 

@@ -123,11 +123,6 @@ pub(super) fn fresh(world: &World<'_>, profile: &ProfileName) -> Result<Record, 
     if let Some(record) = world.store.load(profile)? {
         return Ok(record);
     }
-    blank(world, profile)
-}
-
-/// An empty record with an id and a spool key of its own.
-pub(super) fn blank(world: &World<'_>, profile: &ProfileName) -> Result<Record, FlowError> {
     let id = random_hex(world.entropy, 16)?;
     let spool_key = random_hex(world.entropy, 32)?;
     Ok(Record::new(profile.clone(), id.expose().to_owned(), spool_key))

@@ -130,11 +130,11 @@ impl TokenStore for Environment<'_> {
     /// Nothing is kept; it is no loss as long as the refresh token is still the one in the variable.
     fn save(&self, record: &Record) -> Result<(), StoreError> {
         let Some(stored) = self.load(&record.profile)? else { return Err(Self::written("a grant of this store")) };
-        if stored.generation.checked_add(1) != Some(record.generation) {
+        if !record.follows(Some(&stored)) {
             return Err(StoreError::Conflict);
         }
         match (refresh_token(&stored), refresh_token(record)) {
-            (Some(old), Some(new)) if old.hash() == new.hash() && stored.id == record.id => Ok(()),
+            (Some(old), Some(new)) if old.hash() == new.hash() => Ok(()),
             _ => Err(Self::written("the grant")),
         }
     }

@@ -155,8 +155,7 @@ impl Run for Doctor {
         let profile = self.profile.as_deref().map(context::profile).transpose()?;
         let person = context.may_ask();
         // From here on nobody is there: a keychain that is locked is a fact, and no prompt.
-        let globals = super::Globals { non_interactive: true, ..context.globals.clone() };
-        let alone = Context { globals, folders: context.folders.clone(), config: context.config.clone(), ..*context };
+        let alone = context.alone();
         let rows = match look(&alone, self.purpose, profile, person) {
             Ok(look) => CHECKS.iter().flat_map(|check| check(&look)).collect(),
             // Settings that cannot be read hide everything else.

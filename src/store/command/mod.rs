@@ -164,8 +164,18 @@ impl TokenStore for Command<'_> {
     fn save(&self, record: &Record) -> Result<(), StoreError> {
         let session = self.session()?;
         // Looked at here as well: not every program can refuse.
+        let stored = session.load(&record.profile)?;
+        if !record.follows(stored.as_ref()) {
+            return Err(StoreError::Conflict);
+        }
+        let expected = stored.map_or(0, |stored| stored.generation);
+        session.put(record.profile.as_str(), &record.encode(), record.generation, Some(expected))
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        let session = self.session()?;
         let stored = session.load(&record.profile)?.map_or(0, |stored| stored.generation);
-        if stored.checked_add(1) != Some(record.generation) {
+        if stored >= record.generation {
             return Err(StoreError::Conflict);
         }
         session.put(record.profile.as_str(), &record.encode(), record.generation, Some(stored))
