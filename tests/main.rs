@@ -62,6 +62,8 @@ mod stores_keychain;
 mod stores_vault;
 #[cfg(target_os = "linux")]
 mod storm;
+#[cfg(target_os = "linux")]
+mod storm_vault;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -70,11 +70,11 @@ fn s_18_standbys_that_are_behind_neither_answer_nor_refuse() {
     let Some(bao) = Bao::cluster() else { return };
     at(&bao, 1, contract);
 
-    // Each record is written through another server than the one before, and read through a third.
+    // Each record is written through another server than the one before, with no more to go by than the lease.
     at(&bao, 1, |one| {
         at(&bao, 2, |two| {
             for generation in 1..=30 {
-                let (writer, reader) = if generation % 2 == 0 { (one, two) } else { (two, one) };
+                let writer = [one, two][usize::from(generation % 2 == 0)];
                 let lease = writer.lease().unwrap();
                 let deadline = Instant::now() + Duration::from_secs(20);
                 let guard = lease.acquire(&writer.identity(), &name("till"), deadline, &mut || false).unwrap();
@@ -83,7 +83,6 @@ fn s_18_standbys_that_are_behind_neither_answer_nor_refuse() {
                 writer.save(&record("till", generation)).unwrap();
                 assert_eq!(loaded(writer, "till"), text(&record("till", generation)));
                 drop(guard);
-                drop(reader);
             }
         });
     });
@@ -156,7 +155,7 @@ fn a_role_or_a_jwt_signs_in_for_a_token_that_stays_in_memory() {
     ok(bao.call(0, Method::POST, "auth/jwt/config", Some(json!({"jwt_validation_pubkeys": [key.public_key_pem()]}))));
     let bound = json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": "tokenstrap"});
     ok(bao.call(0, Method::POST, "auth/jwt/role/ci", Some(bound)));
-    let jwt = signed(&key, &json!({"sub": "job", "aud": "vault", "exp": 4_000_000_000_u64}));
+    let jwt = signed(&key, &json!({"sub": "job", "aud": "vault", "nbf": 1_700_000_000_u64, "exp": 4_000_000_000_u64}));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwt");
     std::fs::write(&file, &jwt).unwrap();

@@ -60,6 +60,9 @@ impl Bao {
         let key = json!({"key": made["keys"][0]});
         bao.call(0, Method::PUT, "sys/unseal", Some(key.clone()));
         until("a leader", || bao.leader() == Some(0));
+        // A server that has just joined has no vote until it has been there for this long.
+        let soon = json!({"server_stabilization_time": "1s"});
+        bao.call(0, Method::POST, "sys/storage/raft/autopilot/configuration", Some(soon));
         let leader = json!({"leader_api_addr": bao.address(0)});
         for node in [1, 2] {
             until("to join", || bao.call(node, Method::POST, "sys/storage/raft/join", Some(leader.clone())).0 == 200);
@@ -68,6 +71,7 @@ impl Bao {
                 bao.call(node, Method::GET, "sys/seal-status", None).1["sealed"] == false
             });
         }
+        until("votes for all of them", || bao.voters() == 3);
         let engine = json!({"type": "kv", "options": {"version": "2"}});
         until("the engine", || bao.call(0, Method::POST, "sys/mounts/secret", Some(engine.clone())).0 == 204);
         until("all of them", || (0..3).all(|node| bao.call(node, Method::GET, "secret/config", None).0 == 200));
@@ -94,6 +98,12 @@ impl Bao {
             Ok(response) => (response.status.as_u16(), serde_json::from_slice(&response.body).unwrap_or_default()),
             Err(_) => (0, Value::Null),
         }
+    }
+
+    fn voters(&self) -> usize {
+        let (_, found) = self.call(0, Method::GET, "sys/storage/raft/configuration", None);
+        let servers = found["data"]["config"]["servers"].as_array().cloned().unwrap_or_default();
+        servers.iter().filter(|server| server["voter"] == true).count()
     }
 
     /// Which of the servers leads.

@@ -144,7 +144,9 @@ pub(super) fn sort(response: &Response, place: &Place) -> Result<(), Refusal> {
         403 => Refusal::Final(StoreError::Denied(format!("the vault gave no permission{said}: {}", place.policy()))),
         413 => Refusal::Final(StoreError::Denied("the vault takes no records of this size".to_owned())),
         503 if has("sealed") => Refusal::Final(StoreError::Locked("the vault is sealed".to_owned())),
-        300..400 => Refusal::Final(StoreError::Unavailable("the vault sends to another address; name that one".to_owned())),
+        // A standby says so, too, while a new leader is being chosen.
+        307 => Refusal::Passing(StoreError::Unavailable("the vault sends to another of its servers; name that one".to_owned())),
+        300..400 => Refusal::Final(StoreError::Unavailable("the vault's address leads elsewhere".to_owned())),
         status => Refusal::Passing(StoreError::Unavailable(format!("the vault answered {status}{said}"))),
     };
     Err(refusal)

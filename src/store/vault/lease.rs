@@ -191,14 +191,17 @@ impl Lock for VaultStore<'_> {
         let mut pause = PAUSES.0;
         loop {
             let end = self.call().min(deadline.max(clock.instant() + LETTING_GO));
-            let busy = match self.try_lease(profile, end)? {
-                Tried::Taken => return Ok(Acquired::Exclusive(Box::new(Lease { store: self, profile: profile.clone() }))),
-                Tried::Busy(holder) => holder,
-                Tried::Overtaken => "unknown".to_owned(),
+            let refusal = match self.try_lease(profile, end) {
+                Ok(Tried::Taken) => return Ok(Acquired::Exclusive(Box::new(Lease { store: self, profile: profile.clone() }))),
+                Ok(Tried::Busy(holder)) => LockError::Leased(holder),
+                Ok(Tried::Overtaken) => LockError::Leased("unknown".to_owned()),
+                // Servers that choose a leader need longer than one call may take.
+                Err(StoreError::Unavailable(why)) => LockError::Store(StoreError::Unavailable(why)),
+                Err(refusal) => return Err(refusal.into()),
             };
             let now = clock.instant();
             if now >= deadline {
-                return Err(LockError::Leased(busy));
+                return Err(refusal);
             }
             clock.sleep(pause.min(deadline - now));
             pause = (pause * 2).min(PAUSES.1);
