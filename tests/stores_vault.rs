@@ -25,7 +25,7 @@ pub fn with_vault<T>(vault: Vault, env: &[(&str, &str)], transport: &dyn Transpo
     let env = |asked: &str| env.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned());
     let (data, state, config) = Default::default();
     let (key, entropy, clock) = (KeySource::Unsaid, &Dice, &WallClock);
-    let world = World { data, state, config, key, vault, env: &env, transport, prompt: false, entropy, clock };
+    let world = World { data, state, config, key, command: &[], vault, env: &env, transport, prompt: false, entropy, clock };
     let store = store::by_name("vault").unwrap().open(&world).unwrap();
     act(store.as_ref())
 }

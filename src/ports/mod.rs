@@ -164,6 +164,11 @@ pub trait TokenStore {
     /// What a person calls the place, such as `GNOME Keyring`.
     fn place(&self) -> String;
 
+    /// What a person should know before a grant is kept here; `None` where nothing surprises.
+    fn caveat(&self) -> Option<String> {
+        None
+    }
+
     /// Tells two stores of one kind apart; part of the lock's name.
     fn identity(&self) -> String;
 

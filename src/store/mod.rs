@@ -11,7 +11,10 @@ mod disk;
 mod env;
 pub mod file;
 mod high_water;
+#[cfg(target_os = "linux")]
+mod kernel;
 pub mod keychain;
+mod keyutils;
 pub mod memory;
 mod seal;
 pub mod spool;
@@ -40,7 +43,7 @@ pub trait StoreKind: Sync {
 }
 
 /// Every kind of store, the default first.
-pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &vault::Kind, &env::Kind, &command::Kind];
+pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &keyutils::Kind, &vault::Kind, &env::Kind, &command::Kind];
 
 /// The kind with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn StoreKind> {

@@ -96,6 +96,9 @@ impl Attempt<'_> {
         plan.preflight = plan.preflight.filter(|endpoint| !is_kept || endpoint.authority() == plan.pins.token_endpoint.authority());
         self.refuse_weak(&plan, secret.as_ref())?;
         flow::probe(world)?;
+        if let Some(caveat) = world.store.caveat() {
+            self.context.say(&format!("note: {caveat}"));
+        }
         let registration = Registration { pins: plan.pins.clone(), client_secret: secret };
         let record = flow::begin(world, &self.profile, &registration)?;
         self.settings.borrow_mut().cache = Some(record.id);

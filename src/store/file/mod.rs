@@ -86,6 +86,20 @@ impl<'w> FileStore<'w> {
         let record = Record::decode(profile, &Secret::new(text)).map_err(corrupt)?;
         if record.generation == opened.generation { Ok(Some(record)) } else { Err(corrupt(BadRecord::Damaged)) }
     }
+
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn keep(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let folder = Folder::create(&self.folder)?;
+        let name = record_file(&record.profile);
+        folder.sweep(&[&name], self.world.clock.now());
+        let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
+        folder.replace(&name, &sealed, || {
+            let stored = self.load_from(&folder, &record.profile)?;
+            if may_replace(record, stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
+        })?;
+        self.marks.raise(record);
+        Ok(())
+    }
 }
 
 impl TokenStore for FileStore<'_> {
@@ -123,16 +137,11 @@ impl TokenStore for FileStore<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let folder = Folder::create(&self.folder)?;
-        let name = record_file(&record.profile);
-        folder.sweep(&[&name], self.world.clock.now());
-        let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
-        folder.replace(&name, &sealed, || {
-            let stored = self.load_from(&folder, &record.profile)?;
-            if record.follows(stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
-        })?;
-        self.marks.raise(record);
-        Ok(())
+        self.keep(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.keep(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {

@@ -51,6 +51,18 @@ impl<'w> Keychain<'w> {
         deadline::within(self.limit(), move || call(may_prompt))
     }
 
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let (record, text, label) = (record.clone(), record.encode(), label(record));
+        self.writing(move |may_prompt| {
+            let stored = newest(&Session::reading(may_prompt)?, &record.profile)?;
+            if !may_replace(&record, stored.as_ref()) {
+                return Err(StoreError::Conflict);
+            }
+            keep(may_prompt, &label, (RECORDS, record.profile.as_str()), &text)
+        })
+    }
+
     fn limit(&self) -> Duration {
         if self.may_prompt { deadline::PROMPT } else { deadline::CALL }
     }
@@ -99,14 +111,11 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let (record, text, label) = (record.clone(), record.encode(), label(record));
-        self.writing(move |may_prompt| {
-            let stored = newest(&Session::reading(may_prompt)?, &record.profile)?;
-            if !record.follows(stored.as_ref()) {
-                return Err(StoreError::Conflict);
-            }
-            keep(may_prompt, &label, (RECORDS, record.profile.as_str()), &text)
-        })
+        self.put(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.put(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {

@@ -70,14 +70,14 @@ impl VaultStore<'_> {
         Ok((record, item.version))
     }
 
-    /// Writes the record where what lies there is such as `follows` says, and looks that it is there.
-    fn keep(&self, record: &Record, follows: impl Fn(Option<&Record>) -> bool) -> Result<(), StoreError> {
+    /// Writes the record where `may_replace` says so of what lies there, and looks that it is there.
+    fn keep(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
         let (end, path, text) = (self.call(), [RECORDS, record.profile.as_str()], record.encode());
         if text.len() > LIMIT {
             return Err(StoreError::TooBig { size: text.len(), limit: LIMIT });
         }
         let (stored, version) = self.versioned(&record.profile, end)?;
-        if !follows(stored.as_ref()) {
+        if !may_replace(record, stored.as_ref()) {
             return Err(StoreError::Conflict);
         }
         let version = self.server.write(&path, &text, version, end)?;
@@ -133,16 +133,17 @@ impl TokenStore for VaultStore<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let outcome = self.keep(record, |stored| {
-            let same_grant = stored.is_none_or(|stored| stored.id == record.id);
-            same_grant && stored.map_or(0, |stored| stored.generation).checked_add(1) == Some(record.generation)
-        });
+        let outcome = self.keep(record, Record::follows);
         self.remember_whether_saved(&record.profile, &outcome);
         outcome
     }
 
     fn take_in(&self, record: &Record) -> Result<(), StoreError> {
-        self.keep(record, |stored| stored.is_none_or(|stored| stored.generation < record.generation))
+        self.keep(record, Record::is_newer_than)
+    }
+
+    fn is_shared(&self) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
