@@ -6,6 +6,7 @@
 use std::{env, error::Error, fs, io, process::ExitCode};
 use tokenstrap::{
     config::{Config, Folders},
+    http::client::{Client, Options},
     platform::{clock::SystemClock, entropy::SystemEntropy},
     profile::ProfileName,
     secret::Secret,
@@ -28,11 +29,16 @@ fn run() -> Result<(), Box<dyn Error>> {
         return Err("PROFILE, FROM and TO are needed".into());
     };
     let folders = Folders::of(&|name| env::var(name).ok())?;
+    let transport = Client::new(Options::default());
     let world = store::World {
         data: folders.data.clone(),
         state: folders.state.clone(),
         config: folders.config.clone(),
         key: KeySource::Text(Secret::new(env::var("TOKENSTRAP_KEY")?)),
+        vault: Default::default(),
+        env: &|name| env::var(name).ok(),
+        transport: &transport,
+        command: &[],
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,

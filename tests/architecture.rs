@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 30] = [
+const DOORS: [&str; 34] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/login/paste.rs",
@@ -27,7 +27,10 @@ const DOORS: [&str; 30] = [
     "src/sandbox/device.rs",
     "src/sandbox/grant.rs",
     "src/secret.rs",
+    "src/store/bundle.rs",
     "src/store/cache.rs",
+    "src/store/command/run.rs",
+    "src/store/command/words.rs",
     "src/store/file/key.rs",
     "src/store/file/mod.rs",
     "src/store/keychain/native.rs",

@@ -9,8 +9,14 @@ mod support;
 
 mod architecture;
 #[cfg(target_os = "linux")]
+mod bundles;
+#[cfg(target_os = "linux")]
+mod ci_examples;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
+#[cfg(target_os = "linux")]
+mod doctor;
 #[cfg(target_os = "linux")]
 mod faults;
 mod http_server;
@@ -45,13 +51,23 @@ mod secrets;
 #[cfg(target_os = "linux")]
 mod settings;
 mod stores;
+#[cfg(target_os = "linux")]
+mod stores_command;
+#[cfg(target_os = "linux")]
+mod stores_command_examples;
+#[cfg(target_os = "linux")]
+mod stores_env;
 mod stores_file;
 #[cfg(target_os = "linux")]
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
+mod stores_vault;
+#[cfg(target_os = "linux")]
 mod storm;
+#[cfg(target_os = "linux")]
+mod storm_vault;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -6,6 +6,7 @@ use crate::{
 };
 use std::{fs, time::Duration};
 use tokenstrap::{
+    http::client::{Client, Options},
     oauth::token::{TokenSet, TokenType},
     platform::{clock::SystemClock, entropy::SystemEntropy},
     profile::{Account, Current, Record, Registration},
@@ -46,6 +47,10 @@ fn o_02_lists_and_sheets_make_a_servers_words_visible() {
         state: home.join(".local/state/tokenstrap"),
         config: home.join(".config/tokenstrap"),
         key: KeySource::Text(Secret::new(KEY)),
+        vault: Default::default(),
+        env: &|_| None,
+        transport: &Client::new(Options::default()),
+        command: &[],
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,

@@ -3,11 +3,15 @@
 //! This floor is the composition root, the only one that knows flags, hints and exit codes. A command is one file and
 //! one line in `COMMANDS`. Only the command that was named is built for parsing; help and completions build them all.
 
+mod bundle_key;
 mod check;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
+mod export;
 mod failure;
+mod import;
 mod list;
 mod login;
 mod logout;
@@ -16,6 +20,7 @@ mod providers;
 mod refresh;
 mod render;
 mod sandbox;
+mod server;
 mod show;
 mod store;
 mod terminal;
@@ -62,8 +67,11 @@ static COMMANDS: &[Entry] = &[
     entry::<list::List>(),
     entry::<check::Check>(),
     entry::<logout::Logout>(),
+    entry::<import::Import>(),
+    entry::<export::Export>(),
     entry::<providers::Providers>(),
     entry::<store::Store>(),
+    entry::<doctor::Doctor>(),
     entry::<demo::Demo>(),
     entry::<sandbox::Sandbox>(),
     entry::<completions::Completions>(),

@@ -6,7 +6,7 @@
 use super::{
     FlowError, World,
     budget::Budget,
-    refreshing,
+    lock, refreshing,
     save::{self, Saved},
 };
 use crate::{
@@ -112,6 +112,7 @@ pub fn access_token(world: &World<'_>, profile: &ProfileName, need: &Need) -> Re
 /// Trouble of the machine that came before anything was sent.
 fn may_pass(refusal: &FlowError) -> bool {
     match refusal {
+        FlowError::Lock(LockError::Store(refusal)) => may_pass(&FlowError::Store(refusal.clone())),
         FlowError::Lock(refusal) => !matches!(refusal, LockError::Unsafe(_)),
         FlowError::Store(refusal) => !matches!(refusal, StoreError::Unsafe(_) | StoreError::Corrupt { .. } | StoreError::NoKey(_)),
         FlowError::NoTime => true,
@@ -125,7 +126,7 @@ fn locked(world: &World<'_>, profile: &ProfileName, need: &Need, seen: u64) -> R
         adopted = newer(world, profile, need, seen);
         adopted.is_some()
     };
-    let acquired = world.lock.acquire(&world.store.identity(), profile, need.budget.end(), &mut satisfied)?;
+    let acquired = lock::acquire(world, profile, need.budget.end(), &mut satisfied)?;
     match (acquired, adopted) {
         (Acquired::Satisfied, Some(record)) => Ok(Handed::of(record)),
         (Acquired::Satisfied, None) => Err(FlowError::NoGrant(profile.clone())),

@@ -4,6 +4,7 @@ use super::{
     FlowError, World,
     access_token::{Handed, Need, serves},
     drive,
+    lock::Fence,
     save::{self, Saved},
 };
 use crate::{
@@ -19,7 +20,10 @@ use crate::{
     profile::{Current, Mark, Record, Registration, Suspect},
     secret::Secret,
 };
-use std::time::{Duration, SystemTime};
+use std::{
+    cell::Cell,
+    time::{Duration, SystemTime},
+};
 
 /// How long an automatic call leaves a refused refresh token alone.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -143,7 +147,8 @@ impl<'a> Refreshing<'a> {
         let patient = !self.need.takes_any_live(&self.record, self.world.clock.now());
         let mut grant = Refresh::new(client, &self.refresh_token, self.current.redirect_uri.as_ref(), rotation, patient);
         let tries = self.need.budget.tries(self.world.clock.instant());
-        drive(&mut grant, self.world, tries, tries.end(), &|_| {})
+        let fence = Fence { transport: self.world.transport, guard: self.guard, sent: Cell::new(false) };
+        drive(&mut grant, &World { transport: &fence, ..*self.world }, tries, tries.end(), &|_| {})
     }
 
     /// Save first, complain after.

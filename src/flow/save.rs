@@ -30,7 +30,8 @@ pub(super) enum Saved {
 
 /// Saves a record whose generation was raised by one, and spools it where the store keeps refusing, `end` at the latest.
 pub(super) fn save(world: &World<'_>, record: &Record, end: Instant) -> Saved {
-    let end = end.min(world.clock.instant() + RETRY);
+    // A spool is this machine's alone: what many share is tried as long as there is time.
+    let end = if world.store.lease().is_some() { end } else { end.min(world.clock.instant() + RETRY) };
     let refusal = loop {
         let refusal = match world.store.save(record) {
             Ok(()) => return stored(world, record),
@@ -91,7 +92,18 @@ fn holds(record: &Record, refresh_token: &Secret) -> bool {
 
 /// Whether trying again within seconds can help.
 fn may_pass(refusal: &StoreError) -> bool {
-    !matches!(refusal, StoreError::TooBig { .. } | StoreError::Missing(_) | StoreError::Unsafe(_) | StoreError::NoKey(_))
+    let for_good = |refusal: &StoreError| {
+        matches!(
+            refusal,
+            StoreError::TooBig { .. }
+                | StoreError::Missing(_)
+                | StoreError::Unsafe(_)
+                | StoreError::NoKey(_)
+                | StoreError::ReadOnly(_)
+                | StoreError::Unset(_)
+        )
+    };
+    !for_good(refusal)
 }
 
 /// Puts the current access token where the next call finds it fastest.

@@ -200,6 +200,11 @@ impl Record {
         before.checked_add(1) == Some(self.generation) && stored.is_none_or(|stored| stored.id == self.id)
     }
 
+    /// Whether a store that takes records of others puts this one in the place of the stored one.
+    pub fn is_newer_than(&self, stored: Option<&Self>) -> bool {
+        stored.is_none_or(|stored| stored.generation < self.generation && stored.id == self.id)
+    }
+
     /// This record, which a store had refused, as it follows on the one that is stored now; `None` where the stored grant
     /// is newer. A login that has begun since is kept.
     pub fn brought_into(self, stored: &Self) -> Option<Self> {

@@ -244,7 +244,7 @@ impl Guard for Free {
 impl Hold for Free {}
 
 impl Lock for Machine {
-    fn acquire(&self, _: &str, _: &ProfileName, _: Instant, satisfied: &mut dyn FnMut() -> bool) -> Result<Acquired, LockError> {
+    fn acquire(&self, _: &str, _: &ProfileName, _: Instant, satisfied: &mut dyn FnMut() -> bool) -> Result<Acquired<'_>, LockError> {
         Ok(if satisfied() { Acquired::Satisfied } else { Acquired::Exclusive(Box::new(Free)) })
     }
 }

@@ -247,7 +247,7 @@ impl Guard for Free {
 }
 
 impl Lock for Rig {
-    fn acquire(&self, _: &str, _: &ProfileName, _: Instant, satisfied: &mut dyn FnMut() -> bool) -> Result<Acquired, LockError> {
+    fn acquire(&self, _: &str, _: &ProfileName, _: Instant, satisfied: &mut dyn FnMut() -> bool) -> Result<Acquired<'_>, LockError> {
         match (satisfied(), self.locked.get()) {
             (true, _) => Ok(Acquired::Satisfied),
             (false, true) => Err(LockError::Busy(None)),

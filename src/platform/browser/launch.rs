@@ -83,6 +83,12 @@ fn detach(command: &mut Command, hidden_env: &[String]) {
     for name in SECRETS.iter().copied().chain(hidden_env.iter().map(String::as_str)) {
         command.env_remove(name);
     }
+    for (name, _) in std::env::vars_os() {
+        // `TOKENSTRAP_GRANT_TILL` and the like.
+        if name.to_string_lossy().starts_with("TOKENSTRAP_GRANT_") {
+            command.env_remove(name);
+        }
+    }
     // Ctrl-C in our terminal is meant for us.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);

@@ -4,7 +4,7 @@
 //! the key; it protects nothing from a process of the same user that can read the key as well. The caller holds the
 //! lock of a profile while it saves; a save of somebody who does not is found out by its generation.
 
-mod key;
+pub(super) mod key;
 
 use super::{
     KeySource, StoreKind, World,
@@ -98,6 +98,21 @@ impl<'w> FileStore<'w> {
         let record = Record::decode(profile, &Secret::new(text)).map_err(corrupt)?;
         if record.generation == opened.generation { Ok(Some(record)) } else { Err(corrupt(BadRecord::Damaged)) }
     }
+
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn keep(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let folder = Folder::create(&self.folder)?;
+        let name = record_file(&record.profile);
+        let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
+        folder.replace(&name, &sealed, || {
+            let stored = self.load_from(&folder, &record.profile)?;
+            if may_replace(record, stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
+        })?;
+        // Afterwards, since it looks at every name in the folder: until the record is there, each moment counts.
+        folder.sweep(&[&name], self.world.clock.now());
+        self.marks.raise(record);
+        Ok(())
+    }
 }
 
 impl TokenStore for FileStore<'_> {
@@ -135,17 +150,11 @@ impl TokenStore for FileStore<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let folder = Folder::create(&self.folder)?;
-        let name = record_file(&record.profile);
-        let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
-        folder.replace(&name, &sealed, || {
-            let stored = self.load_from(&folder, &record.profile)?;
-            if record.follows(stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
-        })?;
-        // Afterwards, since it looks at every name in the folder: until the record is there, each moment counts.
-        folder.sweep(&[&name], self.world.clock.now());
-        self.marks.raise(record);
-        Ok(())
+        self.keep(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.keep(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {

@@ -55,6 +55,27 @@ impl<'w> Keychain<'w> {
         deadline::within(self.limit(), move || call(may_prompt))
     }
 
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let (record, text, label) = (record.clone(), record.encode(), label(record));
+        let ready = self.ready.take();
+        self.writing(move |may_prompt| {
+            let (session, stored) = match ready.and_then(|session| Some((newest(&session, &record.profile).ok()?, session))) {
+                Some((stored, session)) => (session, stored),
+                // None yet, or the keychain has been started again since.
+                None => {
+                    let session = Session::writing(may_prompt)?;
+                    let stored = newest(&session, &record.profile)?;
+                    (session, stored)
+                }
+            };
+            if !may_replace(&record, stored.as_ref()) {
+                return Err(StoreError::Conflict);
+            }
+            keep(session, &label, (RECORDS, record.profile.as_str()), &text).map(drop)
+        })
+    }
+
     fn limit(&self) -> Duration {
         if self.may_prompt { deadline::PROMPT } else { deadline::CALL }
     }
@@ -102,23 +123,11 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let (record, text, label) = (record.clone(), record.encode(), label(record));
-        let ready = self.ready.take();
-        self.writing(move |may_prompt| {
-            let (session, stored) = match ready.and_then(|session| Some((newest(&session, &record.profile).ok()?, session))) {
-                Some((stored, session)) => (session, stored),
-                // None yet, or the keychain has been started again since.
-                None => {
-                    let session = Session::writing(may_prompt)?;
-                    let stored = newest(&session, &record.profile)?;
-                    (session, stored)
-                }
-            };
-            if !record.follows(stored.as_ref()) {
-                return Err(StoreError::Conflict);
-            }
-            keep(session, &label, (RECORDS, record.profile.as_str()), &text).map(drop)
-        })
+        self.put(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.put(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
