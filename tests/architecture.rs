@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 34] = [
+const DOORS: [&str; 36] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/login/paste.rs",
@@ -37,7 +37,10 @@ const DOORS: [&str; 34] = [
     "src/store/keychain/parts.rs",
     "src/store/keychain/secret_service.rs",
     "src/store/keychain/session.rs",
+    "src/store/keyutils.rs",
     "src/store/spool.rs",
+    "src/store/vault/lease.rs",
+    "src/store/vault/server.rs",
 ];
 
 /// Most lines of a file.
