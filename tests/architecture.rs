@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 33] = [
+const DOORS: [&str; 38] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/helper/converse.rs",
@@ -13,7 +13,6 @@ const DOORS: [&str; 33] = [
     "src/cli/show.rs",
     "src/cli/terminal.rs",
     "src/cli/token.rs",
-    "src/flow/access_token.rs",
     "src/flow/save.rs",
     "src/helper/mod.rs",
     "src/http/client/mod.rs",
@@ -30,14 +29,20 @@ const DOORS: [&str; 33] = [
     "src/sandbox/device.rs",
     "src/sandbox/grant.rs",
     "src/secret.rs",
+    "src/store/bundle.rs",
     "src/store/cache.rs",
+    "src/store/command/run.rs",
+    "src/store/command/words.rs",
     "src/store/file/key.rs",
     "src/store/file/mod.rs",
     "src/store/keychain/native.rs",
     "src/store/keychain/parts.rs",
     "src/store/keychain/secret_service.rs",
     "src/store/keychain/session.rs",
+    "src/store/keyutils.rs",
     "src/store/spool.rs",
+    "src/store/vault/lease.rs",
+    "src/store/vault/server.rs",
 ];
 
 /// Most lines of a file.

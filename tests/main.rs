@@ -9,13 +9,23 @@ mod support;
 
 mod architecture;
 #[cfg(target_os = "linux")]
+mod bundles;
+#[cfg(target_os = "linux")]
+mod ci_examples;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 #[cfg(target_os = "linux")]
+mod doctor;
+#[cfg(target_os = "linux")]
 mod exec;
+#[cfg(target_os = "linux")]
+mod faults;
 #[cfg(target_os = "linux")]
 mod helper;
 mod http_server;
+#[cfg(target_os = "linux")]
+mod kills;
 mod layout;
 mod listener;
 mod listener_floods;
@@ -23,6 +33,8 @@ mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
 mod login_request;
+#[cfg(target_os = "linux")]
+mod model;
 #[cfg(target_os = "linux")]
 mod quiet;
 #[cfg(target_os = "linux")]
@@ -36,6 +48,7 @@ mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
 mod refresh;
+mod refresh_faults;
 #[cfg(target_os = "linux")]
 mod request;
 mod sandbox;
@@ -46,13 +59,23 @@ mod secrets;
 #[cfg(target_os = "linux")]
 mod settings;
 mod stores;
+#[cfg(target_os = "linux")]
+mod stores_command;
+#[cfg(target_os = "linux")]
+mod stores_command_examples;
+#[cfg(target_os = "linux")]
+mod stores_env;
 mod stores_file;
 #[cfg(target_os = "linux")]
 mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
+mod stores_vault;
+#[cfg(target_os = "linux")]
 mod storm;
+#[cfg(target_os = "linux")]
+mod storm_vault;
 mod supply_chain;
 #[cfg(target_os = "linux")]
 mod terminal;

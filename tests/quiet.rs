@@ -6,6 +6,7 @@ use crate::{
 };
 use std::{fs, time::Duration};
 use tokenstrap::{
+    http::client::{Client, Options},
     oauth::token::{TokenSet, TokenType},
     platform::{clock::SystemClock, entropy::SystemEntropy},
     profile::{Account, Current, Record, Registration},
@@ -46,6 +47,10 @@ fn o_02_lists_and_sheets_make_a_servers_words_visible() {
         state: home.join(".local/state/tokenstrap"),
         config: home.join(".config/tokenstrap"),
         key: KeySource::Text(Secret::new(KEY)),
+        vault: Default::default(),
+        env: &|_| None,
+        transport: &Client::new(Options::default()),
+        command: &[],
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,
@@ -138,6 +143,30 @@ fn a_stored_token_is_printed_without_thread_network_certificate_or_lock() {
     let trace = traced(&scene, "trace=clone,clone3,fork,vfork,socket,connect,flock,openat", &["token", "till"]);
 
     for call in ["clone", "fork", "socket(", "connect(", "flock(", "/etc/ssl", "resolv.conf", "/locks/"] {
+        assert!(!trace.contains(call), "{call} in\n{trace}");
+    }
+}
+
+#[test]
+fn a_cached_token_is_printed_without_thread_network_certificate_lock_or_store() {
+    if !real::programs("a trace of the warm path", &["strace"]) {
+        return;
+    }
+    let scene = Scene::new();
+    scene.log_in();
+    let settings = scene.home.path(".config/tokenstrap/config.toml");
+    fs::write(&settings, "store = \"file\"\n").unwrap();
+    let log = scene.home.path("trace");
+    let strace = scene.home.program("strace").args(["-f", "-qq", "-e", "trace=%process,%network,flock,openat", "-o"]).arg(&log);
+
+    let call = strace.arg(env!("CARGO_BIN_EXE_tokenstrap")).args(["token", "till"]).env("TOKENSTRAP_KEY", KEY);
+    call.run().expect_code(0);
+
+    let trace = fs::read_to_string(log).unwrap();
+    if trace.contains("till.grant") {
+        return real::left_out("a trace of the cached path", "the kernel's keyring does not answer here");
+    }
+    for call in ["clone", "fork", "socket(", "connect(", "flock(", "/etc/ssl", "resolv.conf", "/locks/", "/grants"] {
         assert!(!trace.contains(call), "{call} in\n{trace}");
     }
 }

@@ -5,8 +5,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokenstrap::{
-    oauth::token::{TokenSet, TokenType},
-    ports::{Clock, Entropy, Intent, NoEntropy, StoreError, TokenStore},
+    oauth::{
+        message::{Request, Response, Undelivered},
+        token::{TokenSet, TokenType},
+    },
+    ports::{Clock, Entropy, Intent, NoEntropy, StoreError, TokenStore, Transport},
     profile::{Current, ProfileName, Record},
     secret::Secret,
     store::{self, KeySource, World, memory::Memory},
@@ -41,10 +44,20 @@ impl Clock for WallClock {
     }
 }
 
+/// No network.
+pub struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&self, request: &Request, _: Instant) -> Result<Response, Undelivered> {
+        panic!("{request:?} was sent")
+    }
+}
+
 /// A world whose folders lie below `top`.
 pub fn world<'w>(top: &Path, key: KeySource<'w>) -> World<'w> {
     let [data, state, config] = ["data", "state", "config"].map(|name| top.join(name).join("tokenstrap"));
-    World { data, state, config, key, prompt: false, entropy: &Dice, clock: &WallClock }
+    let (vault, env, transport) = (Default::default(), &(|_: &str| None), &Nowhere);
+    World { data, state, config, key, vault, env, transport, command: &[], prompt: false, entropy: &Dice, clock: &WallClock }
 }
 
 /// A key as `TOKENSTRAP_KEY` gives it.

@@ -33,8 +33,14 @@ fn files_below(folder: &Path) -> BTreeSet<String> {
 /// A file store with one record of generation 1, and the path of its file.
 fn with_record(world: &World<'_>) -> std::path::PathBuf {
     let store = store::by_name("file").unwrap();
-    let world_again =
-        World { key: some_key(), data: world.data.clone(), state: world.state.clone(), config: world.config.clone(), ..*world };
+    let world_again = World {
+        key: some_key(),
+        data: world.data.clone(),
+        state: world.state.clone(),
+        config: world.config.clone(),
+        vault: world.vault.clone(),
+        ..*world
+    };
     store.open(&world_again).unwrap().save(&record("till", 1)).unwrap();
     world.data.join("grants/till.grant")
 }

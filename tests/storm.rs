@@ -2,6 +2,7 @@
 
 use crate::support::{
     binary::{Home, Invocation, Outcome},
+    keyring::Session,
     running::{Running, Stream},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -10,17 +11,22 @@ use tokenstrap::sandbox::{self, Sandbox};
 /// Long enough that all of a storm have started while the first of them waits for the server.
 const DELAY: Duration = Duration::from_millis(1500);
 
-/// One logged-in home, with the file store.
+/// One logged-in home, with the file store or a keychain of its own.
 struct Stage {
     server: sandbox::Running,
     home: Home,
+    keychain: Option<Session>,
 }
 
 impl Stage {
     /// Logs in for a token that ends at once; the next ones live `life` seconds.
     fn with_next_life(life: u64) -> Self {
+        Self::with(life, None)
+    }
+
+    fn with(life: u64, keychain: Option<Session>) -> Self {
         let server = Sandbox::builder().strict().expires_in(1).start().unwrap();
-        let stage = Self { server, home: Home::new() };
+        let stage = Self { server, home: Home::new(), keychain };
         let words = ["login", "till", "--no-browser", "--issuer", stage.server.issuer(), "--client-id", stage.server.client_id()];
         let secret = stage.server.client_secret().unwrap().expose().to_owned();
         let mut login = stage.tokenstrap(&words).arg("--client-secret-stdin").stdin(secret).spawn();
@@ -33,7 +39,11 @@ impl Stage {
 
     fn tokenstrap(&self, args: &[&str]) -> Invocation {
         let key = "9f3c61d2e07b48a5bc1d90f7263e8a4415c0b7d96e2f38a1740dce5b82f691a3";
-        self.home.tokenstrap().env("TOKENSTRAP_STORE", "file").env("TOKENSTRAP_KEY", key).args(args)
+        let call = self.home.tokenstrap().args(args);
+        match &self.keychain {
+            Some(keychain) => call.env("TOKENSTRAP_STORE", "keychain").env("DBUS_SESSION_BUS_ADDRESS", keychain.address()),
+            None => call.env("TOKENSTRAP_STORE", "file").env("TOKENSTRAP_KEY", key),
+        }
     }
 
     /// So many calls at once, each to its good end; gives what they printed.
@@ -67,6 +77,18 @@ fn thirty_two_processes_with_an_ended_token_need_one_request() {
 
     assert_eq!(tokens.iter().collect::<BTreeSet<_>>().len(), 1, "{tokens:?}");
     assert!(stage.server.is_live_access_token(&tokens[0]));
+    assert_eq!(stage.spent().len(), 1);
+    stage.expect_a_whole_family();
+}
+
+#[test]
+fn sixteen_processes_with_an_ended_token_in_the_keychain_need_one_request() {
+    let Some(keychain) = Session::with_keyring() else { return };
+    let stage = Stage::with(3600, Some(keychain));
+
+    let tokens = stage.storm(16, &[]);
+
+    assert_eq!(tokens.iter().collect::<BTreeSet<_>>().len(), 1, "{tokens:?}");
     assert_eq!(stage.spent().len(), 1);
     stage.expect_a_whole_family();
 }

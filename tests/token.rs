@@ -343,3 +343,21 @@ fn a_second_login_that_fails_leaves_the_first_grant_as_good_as_before() {
     assert_eq!(stored(&scene), before);
     scene.refreshed().expect_code(0);
 }
+
+#[test]
+fn o_06_the_mask_comes_before_the_token_and_only_where_it_was_asked_for() {
+    let scene = logged_in();
+    let token = |args: &[&str]| scene.call(["token", "till"]).args(args).env("GITHUB_ACTIONS", "true").run().expect_code(0);
+
+    let plain = token(&[]);
+    let masked = token(&["--github-mask", "--force-refresh", "--quiet"]);
+
+    assert!(!plain.stderr.contains(plain.stdout.trim()), "{plain}");
+    assert_eq!(masked.stderr, format!("::add-mask::{}", masked.stdout), "{masked}");
+    // Where the line cannot be written the token does not follow.
+    let full = "exec \"$0\" token till --github-mask 2>/dev/full";
+    let program = env!("CARGO_BIN_EXE_tokenstrap");
+    let dressed = scene.home.program("sh").args(["-c", full, program]);
+    let dressed = dressed.env("TOKENSTRAP_STORE", "file").env("TOKENSTRAP_KEY", crate::scene::KEY);
+    dressed.run().expect_code(4).expect_stdout("");
+}

@@ -16,6 +16,8 @@ use crate::{
     store::{self, KeySource, STORES, cache::KernelCache, spool::FileSpool},
 };
 use std::{
+    cell::OnceCell,
+    io::IsTerminal,
     sync::{Arc, Mutex},
     time::{Instant, SystemTime},
 };
@@ -25,6 +27,8 @@ pub(super) struct Context {
     pub globals: Globals,
     pub folders: Folders,
     pub config: Config,
+    /// The general settings, read once.
+    general: OnceCell<General>,
     /// When the caller started; adoption of a newer grant is judged by it.
     pub started: SystemTime,
     pub began: Instant,
@@ -48,19 +52,30 @@ impl Context {
         let folders = Folders::of(&env).map_err(|homeless| Failure::new(Exit::Machine, homeless.to_string()).hint("set HOME"))?;
         let general = globals.config.clone().or_else(|| env("TOKENSTRAP_CONFIG").map(Into::into));
         let config = Config::new(folders.config.clone(), general);
-        Ok(Self { globals, folders, config, started: SystemTime::now(), began: Instant::now() })
+        Ok(Self { globals, folders, config, general: OnceCell::new(), started: SystemTime::now(), began: Instant::now() })
     }
 
-    /// The same for a program that asks in nobody's presence: no question, no prompt of a keychain.
-    pub fn unattended(&self) -> Self {
+    /// The same where nobody is there.
+    pub fn alone(&self) -> Self {
         let globals = Globals { non_interactive: true, ..self.globals.clone() };
-        Self { globals, folders: self.folders.clone(), config: self.config.clone(), ..*self }
+        let (folders, config) = (self.folders.clone(), self.config.clone());
+        Self { globals, folders, config, general: OnceCell::new(), started: self.started, began: self.began }
     }
 
     /// Whether a person may be asked.
     pub fn may_ask(&self) -> bool {
-        let unattended = self.globals.non_interactive || env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0");
-        !unattended && terminal::has_person()
+        !self.unattended() && terminal::has_person()
+    }
+
+    /// Whether nobody may be asked and nothing opened, whatever is there.
+    pub fn unattended(&self) -> bool {
+        self.globals.non_interactive || env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0")
+    }
+
+    /// Whether a person may be asked although standard input brings something else: the terminal itself is read then.
+    pub fn may_ask_beside_stdin(&self) -> bool {
+        let terminal = || cfg!(unix) && std::io::stderr().is_terminal() && std::fs::File::open("/dev/tty").is_ok();
+        !self.unattended() && (terminal::has_person() || terminal())
     }
 
     /// Says something that is neither answer nor error.
@@ -86,7 +101,11 @@ impl Context {
     }
 
     pub fn general(&self) -> Result<General, Failure> {
-        Ok(self.config.general()?)
+        if let Some(general) = self.general.get() {
+            return Ok(general.clone());
+        }
+        let read = self.config.general()?;
+        Ok(self.general.get_or_init(|| read).clone())
     }
 
     /// Opens the store and gives it, with the rest of the world, to `act`.
@@ -119,7 +138,22 @@ impl Context {
             (None, None) => KeySource::Unsaid,
         };
         let Folders { config, data, state } = self.folders.clone();
-        act(&store::World { data, state, config, key, prompt: self.may_ask(), entropy: &SystemEntropy, clock: &SystemClock })
+        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
+        let transport = Client::new(Options { observer, ..Options::default() });
+        let command = self.general()?.command.map(|command| command.argv).unwrap_or_default();
+        act(&store::World {
+            data,
+            state,
+            config,
+            key,
+            vault: self.general()?.vault,
+            env: &env,
+            transport: &transport,
+            command: &command,
+            prompt: self.may_ask(),
+            entropy: &SystemEntropy,
+            clock: &SystemClock,
+        })
     }
 
     fn with_parts<T>(
@@ -129,13 +163,11 @@ impl Context {
         user_agent: &dyn UserAgent,
         act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
-        let transport = Client::new(Options { observer, ..Options::default() });
         let lock = FileLock::new(self.folders.state.join("locks"));
         let spool = FileSpool::new(world);
         let cache: &dyn AccessTokenCache = if self.uses_cache()? { &KernelCache } else { &NoCache };
         act(&flow::World {
-            transport: &transport,
+            transport: world.transport,
             clock: &SystemClock,
             entropy: &SystemEntropy,
             store,

@@ -11,7 +11,7 @@ use crate::{
     oauth::token::TokenSet,
     output::{Handout, is_variable},
     platform::{
-        child_env::SECRETS,
+        child_env,
         command::{self, Inherited},
     },
     profile::{ProfileName, Settings},
@@ -90,7 +90,8 @@ impl Run for Exec {
 impl Exec {
     /// A token for each variable; the names of variables with secrets are collected on the way.
     fn tokens(&self, context: &Context, taken: &mut Vec<String>) -> Result<Vec<(String, TokenSet)>, Failure> {
-        taken.extend(SECRETS.iter().map(|name| (*name).to_owned()));
+        taken.extend(child_env::secrets());
+        taken.extend(context.general()?.vault.credential_env.clone());
         let mut tokens: Vec<(ProfileName, TokenSet)> = Vec::new();
         let mut given = Vec::new();
         for wanted in self.wanted()? {

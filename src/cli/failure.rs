@@ -244,6 +244,8 @@ impl From<StoreError> for Failure {
                     StoreError::Unsafe(_) => "is not safe to use",
                     StoreError::Forgetful(_) => "did not keep what it was given",
                     StoreError::NoKey(_) => "has no key",
+                    StoreError::ReadOnly(_) => "cannot be written",
+                    StoreError::Unset(_) => "is not set up",
                 }
             ),
         )
@@ -258,6 +260,8 @@ impl From<StoreError> for Failure {
                 failure.hint(format!("log in again with `tokenstrap login {profile}` after `tokenstrap logout {profile} --force`"))
             }
             StoreError::Conflict => failure.hint("try again"),
+            StoreError::ReadOnly(_) => failure.hint("`tokenstrap import NAME --store file` puts a bundle where it can be kept up to date"),
+            StoreError::Unset(_) => failure.hint("`tokenstrap doctor` shows which stores work here"),
             _ => failure,
         }
     }
@@ -266,7 +270,8 @@ impl From<StoreError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let exit = match &error {
-            LockError::Busy(_) => Exit::Later,
+            LockError::Store(refusal) => return refusal.clone().into(),
+            LockError::Busy(_) | LockError::Leased(_) => Exit::Later,
             LockError::Unsafe(_) => Exit::Refused,
             LockError::Unavailable(_) => Exit::Machine,
         };
@@ -344,6 +349,7 @@ impl From<FlowError> for Failure {
             FlowError::SuspectWaits { profile, .. } => Self::new(Exit::Refused, fact).hint(format!(
                 "`tokenstrap refresh {profile} --accept-suspect` uses it all the same, `tokenstrap login {profile}` replaces it"
             )),
+            FlowError::NoTime => Self::new(Exit::Later, fact).hint("leave --timeout out, or give it more"),
             FlowError::TooShort => Self::usage(fact).hint("ask for a smaller --min-ttl, or leave --strict-ttl out"),
             FlowError::PinsDiffer { profile, .. } => {
                 Self::new(Exit::Refused, fact).hint(format!("log in again: `tokenstrap login {profile}`"))
@@ -352,6 +358,10 @@ impl From<FlowError> for Failure {
                 "the new tokens are kept aside: `tokenstrap login {profile} --replace` puts them in place, another profile name keeps both"
             )),
             FlowError::IdToken(_) => Self::new(Exit::Refused, fact).hint("the tokens were not kept"),
+            FlowError::Taken(_) => Self::new(Exit::Refused, fact).hint("another name keeps both; --replace puts the new one in its place"),
+            FlowError::SpoolWaits(profile) => {
+                Self::new(Exit::Machine, fact).hint(format!("`tokenstrap refresh {profile}` brings it in; then try again"))
+            }
             FlowError::NothingPending(profile) => Self::usage(fact).hint(format!("begin one with `tokenstrap login {profile} --link`")),
             FlowError::NoEndpoint(_) => Self::usage(fact),
             FlowError::NotRevoked(_) => Self::new(Exit::Refused, fact).hint("the grant is still stored; --force forgets it all the same"),

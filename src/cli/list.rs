@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub profile: ProfileName,
     pub settings: Settings,
     pub store: String,
-    pub record: Option<Record>,
+    pub record: Option<Box<Record>>,
     pub problem: Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub(super) fn rows(context: &Context) -> Result<Vec<Row>, Failure> {
         })?;
         rows.extend(profiles.into_iter().zip(loaded).map(|((profile, settings), loaded)| {
             let (record, problem) = match loaded {
-                Ok(record) => (record, None),
+                Ok(record) => (record.map(Box::new), None),
                 Err(error) => (None, Some(error.to_string())),
             };
             Row { profile, settings, store: store.clone(), record, problem }
@@ -91,7 +91,7 @@ pub(super) fn rows(context: &Context) -> Result<Vec<Row>, Failure> {
 }
 
 fn cells(row: &Row, context: &Context) -> [String; 6] {
-    let record = row.record.as_ref();
+    let record = row.record.as_deref();
     let current = record.and_then(|record| record.current.as_ref());
     let server = record.and_then(|record| record.registration.as_ref()).map(|registration| registration.pins.server());
     let left = current.map(|current| current.tokens.remaining(context.now()));
@@ -114,7 +114,7 @@ fn cells(row: &Row, context: &Context) -> [String; 6] {
 }
 
 fn document(row: &Row, context: &Context) -> Value {
-    let record = row.record.as_ref();
+    let record = row.record.as_deref();
     let current = record.and_then(|record| record.current.as_ref());
     json!({
         "profile": row.profile,

@@ -5,13 +5,17 @@
 
 mod bind;
 mod bound;
+mod bundle_key;
 mod check;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod exec;
+mod export;
 mod failure;
 mod helper;
+mod import;
 mod list;
 mod login;
 mod logout;
@@ -21,6 +25,7 @@ mod refresh;
 mod render;
 mod request;
 mod sandbox;
+mod server;
 mod show;
 mod store;
 mod terminal;
@@ -78,8 +83,11 @@ static COMMANDS: &[Entry] = &[
     entry::<request::Request>(),
     entry::<bind::Bind>(),
     entry::<helper::Helper>(),
+    entry::<import::Import>(),
+    entry::<export::Export>(),
     entry::<providers::Providers>(),
     entry::<store::Store>(),
+    entry::<doctor::Doctor>(),
     entry::<demo::Demo>(),
     entry::<sandbox::Sandbox>(),
     entry::<completions::Completions>(),

@@ -2,11 +2,12 @@
 
 use super::{
     Run,
-    context::Context,
+    context::{self, Context, Nobody},
     failure::{Exit, Failure},
     terminal,
 };
 use crate::{
+    flow,
     profile::Settings,
     store::{self, STORES},
 };
@@ -14,7 +15,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Say which stores work here, or make a key for the file store
+/// Say which stores work here, make what one needs, or move a grant
 #[derive(Args)]
 pub(super) struct Store {
     #[command(subcommand)]
@@ -25,6 +26,17 @@ pub(super) struct Store {
 enum Action {
     /// Try each store: write, read back, delete
     Status,
+    /// Move a grant to another store
+    ///
+    /// The grant is written there and read back, the profile's settings name the other store, and only then it is
+    /// removed here: a move that was killed leaves at least one whole copy, and is finished by another.
+    Migrate {
+        /// Whose grant
+        profile: String,
+        /// Where it goes
+        #[arg(long, value_name = "STORE", value_parser = context::store_parser())]
+        to: String,
+    },
     /// Make what a store needs before its first use
     Init {
         /// The store; only `file` needs anything
@@ -42,6 +54,7 @@ impl Run for Store {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
             Action::Status => status(context),
+            Action::Migrate { profile, to } => migrate(context, &profile, &to),
             Action::Init { at, .. } => init(context, at),
         }
     }
@@ -79,6 +92,36 @@ fn status(context: &Context) -> Result<Exit, Failure> {
             Err(error) => format!("✗ {name:10} {}{default}", crate::text::printable(&error.to_string())),
         };
         terminal::answer(&format!("{line}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn migrate(context: &Context, profile: &str, to: &str) -> Result<Exit, Failure> {
+    let profile = context::profile(profile)?;
+    let settings = context.settings(&profile)?;
+    let from = context.store_name(&settings)?;
+    if from == to {
+        return Err(Failure::usage(format!("{profile} is in the store `{to}` already")).hint("--store names the store that it comes from"));
+    }
+    let kind = store::by_name(to).ok_or_else(|| Failure::usage("there is no such store"))?;
+    let (record, place) = context.with_world(&settings, &Nobody, |here| {
+        context.with_store_world(|world| {
+            let store = kind.open(world)?;
+            let there = flow::World { store: store.as_ref(), ..*here };
+            if let Some(caveat) = store.caveat() {
+                context.say(&format!("note: {caveat}"));
+            }
+            let settings = Settings { store: Some(to.to_owned()), ..settings.clone() };
+            let record = flow::migrate(here, &there, &profile, |_| Ok::<_, Failure>(context.config.save(&profile, &settings)?))?;
+            Ok((record, store.place()))
+        })
+    })?;
+    if context.globals.json {
+        terminal::document(&json!({"profile": profile, "from": from, "to": to, "generation": record.generation}))?;
+    }
+    context.say(&format!("✓ {profile} is in {} now, and gone from the store `{from}`", crate::text::printable(&place)));
+    if context::env("TOKENSTRAP_STORE").is_some_and(|name| name != to) {
+        context.say("note: TOKENSTRAP_STORE names another store, and goes before the profile's own");
     }
     Ok(Exit::Done)
 }

@@ -61,6 +61,14 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// The line by which GitHub's runner learns what its logs must not show (SECURITY O-06). Without it no token may follow.
+pub(super) fn mask(token: &Secret) -> Result<(), Failure> {
+    // The runner reads `%25` as `%` in what follows a command.
+    let line = zeroize::Zeroizing::new(format!("::add-mask::{}\n", token.expose().replace('%', "%25")));
+    let written = io::stderr().lock().write_all(line.as_bytes());
+    written.map_err(|error| Failure::new(Exit::Later, "the mask could not be written, so the token was not printed").because(error))
+}
+
 /// Asks for one line.
 pub(super) fn ask(question: &str, proposal: Option<&str>) -> Result<String, Failure> {
     let prompt = dialoguer::Input::<String>::new().with_prompt(question);
@@ -105,6 +113,43 @@ pub(super) fn secret_from_stdin() -> Result<Secret, Failure> {
         return Err(Failure::usage("standard input holds no client secret"));
     }
     Ok(text)
+}
+
+/// All of standard input, which is a pipe or a file, up to a limit in bytes.
+pub(super) fn piped(longest: usize) -> Result<Secret, Failure> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(16 * 1024));
+    let unreadable = |error: io::Error| Failure::new(Exit::Machine, "standard input cannot be read").because(error);
+    io::stdin().lock().take(longest as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > longest {
+        return Err(Failure::usage(format!("standard input holds more than {longest} bytes")));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(_) => Err(Failure::usage("standard input is not UTF-8")),
+    }
+}
+
+/// The first line of a text that was piped in, and the second where it is not empty. The first is visible characters and
+/// blanks, as every token is (RFC 6749 appendix A.17).
+pub(super) fn two_lines(text: &Secret) -> Result<(Secret, Option<Secret>), Failure> {
+    let mut lines = text.expose().lines();
+    let first = lines.next().unwrap_or_default().trim();
+    if first.is_empty() {
+        return Err(Failure::usage("standard input holds neither a bundle nor a refresh token"));
+    }
+    if !first.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+        return Err(Failure::usage("what standard input holds is no refresh token"));
+    }
+    Ok((Secret::new(first), lines.next().filter(|line| !line.is_empty()).map(Secret::new)))
+}
+
+/// Asks for a passphrase, twice where it is a new one: a slip of the finger would close a door for good.
+pub(super) fn ask_passphrase(question: &str, new: bool) -> Result<Secret, Failure> {
+    let first = ask_secret(question)?;
+    if new && !ask_secret("Once more")?.matches(first.expose()) {
+        return Err(Failure::usage("the two passphrases differ").hint("type the same twice"));
+    }
+    Ok(first)
 }
 
 /// One line of at most `longest` bytes, without its end.

@@ -51,6 +51,9 @@ pub(super) struct Token {
     /// Name of the variable in the env format
     #[arg(long, value_name = "NAME", default_value = "ACCESS_TOKEN")]
     env: String,
+    /// First print the line on standard error that makes GitHub's logs mask the token
+    #[arg(long)]
+    github_mask: bool,
 }
 
 fn formats() -> clap::builder::PossibleValuesParser {
@@ -85,7 +88,9 @@ impl Run for Token {
         let handed = hand_out(context, &profile, &settings, &need)?;
         context.warn(&handed.warnings);
         let tokens = handed.tokens().ok_or_else(|| Failure::new(Exit::Bug, "a record without tokens was handed out"))?;
-        self.print(context, tokens)?;
+        // Saved nowhere and not printed either: no later call can mend that, a person has to.
+        let lost = |failure: Failure| Failure { exit: Exit::Unsaved, ..failure };
+        self.print(context, tokens).map_err(|failure| if handed.unsaved { lost(failure) } else { failure })?;
         Ok(if handed.unsaved { Exit::Unsaved } else { Exit::Done })
     }
 }
@@ -97,6 +102,9 @@ impl Token {
         let handout = Handout::new(tokens, context.now(), &self.env).map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
         if stdout().is_terminal() {
             context.say("warning: this token is a secret, and this terminal keeps what it shows");
+        }
+        if self.github_mask {
+            terminal::mask(&tokens.access_token)?;
         }
         let text = format.text(&handout);
         let mut line = zeroize::Zeroizing::new(String::with_capacity(text.len() + 1));

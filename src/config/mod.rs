@@ -10,7 +10,10 @@ mod folders;
 pub use folders::{Folders, Homeless};
 
 use crate::{
-    profile::{ProfileName, Settings, settings::FORBIDDEN},
+    profile::{
+        ProfileName, Settings,
+        settings::{FORBIDDEN, Vault},
+    },
     provider::{self, Provider},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,19 @@ pub struct General {
     pub store: Option<String>,
     /// Whether access tokens are kept in the kernel's keyring, where there is one.
     pub access_token_cache: Option<bool>,
+    /// Where the shared store is, and how one signs in there.
+    pub vault: Vault,
+    /// The command store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandStore>,
+}
+
+/// The program that keeps grants. Nothing but the general settings may name one (SECURITY C-04).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandStore {
+    /// Program and arguments; no shell reads them.
+    pub argv: Vec<String>,
 }
 
 /// Why settings cannot be used. No value of a file is quoted.
@@ -101,14 +117,23 @@ impl Config {
         read(&self.path(profile))
     }
 
+    /// Refuses a name that differs from another one in case only.
+    ///
+    /// # Errors
+    /// [`ConfigError::Clash`].
+    pub fn refuse_clash(&self, profile: &ProfileName) -> Result<(), ConfigError> {
+        match self.profiles()?.into_iter().find(|known| profile.clashes_with(known)) {
+            Some(old) => Err(ConfigError::Clash { new: profile.clone(), old }),
+            None => Ok(()),
+        }
+    }
+
     /// Replaces the choices for one profile.
     ///
     /// # Errors
     /// [`ConfigError`], among them [`ConfigError::Clash`].
     pub fn save(&self, profile: &ProfileName, settings: &Settings) -> Result<(), ConfigError> {
-        if let Some(old) = self.profiles()?.into_iter().find(|known| profile.clashes_with(known)) {
-            return Err(ConfigError::Clash { new: profile.clone(), old });
-        }
+        self.refuse_clash(profile)?;
         let path = self.path(profile);
         let form = |error: toml::ser::Error| ConfigError::Form { file: shown(&path), reason: error.to_string() };
         let text = toml::to_string(settings).map_err(form)?;
@@ -177,7 +202,8 @@ fn parse<T: for<'de> Deserialize<'de>>(text: &str, file: &str) -> Result<T, Conf
         Err(error) => {
             // Only now, since a table of all keys costs a second reading: is it a secret that somebody put there?
             let keys: toml::Table = toml::from_str(text).unwrap_or_default();
-            if let Some(key) = keys.keys().find(|key| FORBIDDEN.contains(&key.as_str())) {
+            let below = keys.values().filter_map(toml::Value::as_table).flat_map(toml::Table::keys);
+            if let Some(key) = keys.keys().chain(below).find(|key| FORBIDDEN.contains(&key.as_str())) {
                 return Err(ConfigError::Secret { file: file.to_owned(), key: key.clone() });
             }
             // The message alone: its long form shows the line, which may hold what nobody should see.

@@ -8,6 +8,8 @@ const COMMAND: Duration = Duration::from_secs(35);
 const TRIES: Duration = Duration::from_secs(25);
 /// Nothing is sent with less than this left: an answer that nobody can save would be lost.
 const LEAST: Duration = Duration::from_secs(10);
+/// What the last try leaves to the store.
+const SAVING: Duration = Duration::from_secs(3);
 
 /// What is left of a command's time.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +35,13 @@ impl Budget {
 
     /// When the tries that begin now end at the latest.
     pub fn tries(&self, now: Instant) -> Tries {
-        Tries { end: self.end.min(now + TRIES) }
+        let earlier = |time| self.end.checked_sub(time).unwrap_or(now);
+        Tries { end: earlier(SAVING).min(now + TRIES), last_start: earlier(LEAST) }
     }
 
     /// Whether a request may still be sent.
     pub fn allows_sending(&self, now: Instant) -> bool {
-        self.end.saturating_duration_since(now) >= LEAST.min(COMMAND)
+        self.end.saturating_duration_since(now) >= LEAST
     }
 }
 
@@ -46,12 +49,13 @@ impl Budget {
 #[derive(Debug, Clone, Copy)]
 pub struct Tries {
     end: Instant,
+    last_start: Instant,
 }
 
 impl Tries {
     /// Tries that end at `end`.
     pub fn until(end: Instant) -> Self {
-        Self { end }
+        Self { end, last_start: end }
     }
 
     /// When the last one ends at the latest.
@@ -61,11 +65,11 @@ impl Tries {
 
     /// Whether there is time for `wait` and another try after it.
     pub fn allow(&self, now: Instant, wait: Duration) -> bool {
-        now + wait < self.end
+        now + wait < self.end && now + wait <= self.last_start
     }
 
-    /// How long to wait so that one more try of [`LEAST`] fits before the end; `None` where it does not fit now.
+    /// How long to wait so that one more try of [`LEAST`] fits before the end; `None` where there is none such.
     pub fn longest_wait(&self, now: Instant) -> Option<Duration> {
-        self.end.checked_sub(LEAST).map(|latest| latest.saturating_duration_since(now))
+        self.end.checked_sub(LEAST).map(|latest| latest.min(self.last_start).saturating_duration_since(now))
     }
 }

@@ -23,6 +23,8 @@ pub fn drive(
 ) -> Result<(TokenSet, Vec<String>), FlowError> {
     let mut event = Event::Begin;
     loop {
+        // Whoever begins has looked at the time.
+        let begins = matches!(event, Event::Begin);
         event = match grant.advance(event)? {
             Step::Authorize { url, attempt } => {
                 world.user_agent.authorize(&url, &attempt, patience)?;
@@ -35,7 +37,8 @@ pub fn drive(
                 tries = Tries::until(patience.min(world.clock.instant() + prompt.expires_in + TRIES_OF_AN_EXCHANGE));
                 Event::Displayed
             }
-            Step::Send(request) => send(&request, world, tries),
+            Step::Send(request) if begins || tries.allow(world.clock.instant(), Duration::ZERO) => send(&request, world, tries),
+            Step::Send(_) => Event::OutOfTime,
             Step::Wait(time) => wait(world, tries, jittered(time, world)),
             Step::WaitOut => match tries.longest_wait(world.clock.instant()) {
                 Some(time) => wait(world, tries, time),

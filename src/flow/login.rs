@@ -7,7 +7,7 @@ use super::{
     FlowError, World,
     account::{by_id_token, by_verify_call},
     budget::Tries,
-    drive, random_text,
+    drive, lock, random_text,
     save::{self, Saved, update},
 };
 use crate::{
@@ -219,7 +219,7 @@ fn settle(
     promote(world, &login.profile, registration, current, warnings)
 }
 
-fn keep_aside(
+pub(super) fn keep_aside(
     world: &World<'_>,
     profile: &ProfileName,
     registration: &Registration,
@@ -263,7 +263,7 @@ fn named(account: &Account) -> String {
 }
 
 /// The new grant takes its place.
-fn promote(
+pub(super) fn promote(
     world: &World<'_>,
     profile: &ProfileName,
     registration: Registration,
@@ -276,7 +276,7 @@ fn promote(
         record.current = Some(current.clone());
         (record.pending, record.suspect, record.mark) = (None, None, None);
         record.generation += 1;
-        let unsaved = match save::save(world, &record) {
+        let unsaved = match save::save(world, &record, world.clock.instant() + LOCK) {
             Saved::Stored => {
                 let _ = world.store.clear(profile);
                 save::cache(world, &record);
@@ -289,7 +289,7 @@ fn promote(
                 false
             }
             Saved::Nowhere(refusal) => return Err(FlowError::Store(refusal)),
-            Saved::Overtaken => {
+            Saved::Overtaken(_) => {
                 record = save::fresh(world, profile)?;
                 continue;
             }
@@ -299,9 +299,9 @@ fn promote(
 }
 
 /// A refresh that is under way ends first; where it does not, the newest generation decides.
-fn lock(world: &World<'_>, profile: &ProfileName) -> Option<Box<dyn Guard>> {
+pub(super) fn lock<'a>(world: &World<'a>, profile: &ProfileName) -> Option<Box<dyn Guard + 'a>> {
     let deadline = world.clock.instant() + LOCK;
-    match world.lock.acquire(&world.store.identity(), profile, deadline, &mut || false) {
+    match lock::acquire(world, profile, deadline, &mut || false) {
         Ok(Acquired::Exclusive(guard)) => Some(guard),
         Ok(Acquired::Satisfied) | Err(_) => None,
     }

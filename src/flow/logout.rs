@@ -1,9 +1,9 @@
 //! Forgetting a grant, at the server first where that is asked for.
 
-use super::{FlowError, World, account::call};
+use super::{FlowError, World, account::call, lock};
 use crate::{
     oauth::{request::Client, revocation::Revocation},
-    ports::Acquired,
+    ports::{Acquired, Guard},
     profile::{Current, ProfileName, Record, Registration},
     secret::Secret,
 };
@@ -30,37 +30,50 @@ pub struct LoggedOut {
 /// [`FlowError`]; the record is still there then.
 pub fn logout(world: &World<'_>, profile: &ProfileName, revoke: bool, force: bool) -> Result<LoggedOut, FlowError> {
     let deadline = world.clock.instant() + LOCK;
-    let guard = match world.lock.acquire(&world.store.identity(), profile, deadline, &mut || false)? {
+    let guard = match lock::acquire(world, profile, deadline, &mut || false)? {
         Acquired::Exclusive(guard) => Some(guard),
         Acquired::Satisfied => None,
     };
+    let mut warnings = Vec::new();
     let record = match world.store.load(profile) {
         Ok(record) => record,
         // What cannot be read can still be forgotten, if the person insists.
         Err(refusal) if force && !revoke => {
-            world.store.delete(profile)?;
-            return Ok(LoggedOut { record: None, revoked: false, warnings: vec![refusal.to_string()] });
+            warnings.push(refusal.to_string());
+            None
         }
         Err(refusal) => return Err(refusal.into()),
     };
-    let mut warnings = Vec::new();
     let mut revoked = false;
     if let (true, Some(record)) = (revoke, &record) {
-        match tell_server(world, record) {
+        let newest = world.spool.waiting(profile, &world.store.identity(), &record.spool_key);
+        match tell_server(world, newest.as_ref().unwrap_or(record)) {
             Ok(()) => revoked = true,
             Err(refusal) if force => warnings.push(refusal.to_string()),
             Err(refusal) => return Err(refusal),
         }
     }
-    world.store.delete(profile)?;
-    let _ = world.spool.discard(profile, &world.store.identity());
-    if let Some(record) = &record {
+    forget(world, profile, record.as_ref(), guard)?;
+    Ok(LoggedOut { record, revoked, warnings })
+}
+
+/// Takes record, spool, cached token and lock away. The caller holds the lock, where there is one.
+pub(super) fn forget(
+    world: &World<'_>,
+    profile: &ProfileName,
+    record: Option<&Record>,
+    guard: Option<Box<dyn Guard + '_>>,
+) -> Result<(), FlowError> {
+    // The cache answers without the store, so it goes first; the spool may be the only copy, so it goes last.
+    if let Some(record) = record {
         world.cache.forget(&record.id);
     }
+    world.store.delete(profile)?;
+    let _ = world.spool.discard(profile, &world.store.identity());
     if let Some(guard) = guard {
         guard.forget();
     }
-    Ok(LoggedOut { record, revoked, warnings })
+    Ok(())
 }
 
 /// The refresh token first: an access token that outlives it ends by itself (RFC 7009 section 2.1).

@@ -10,8 +10,13 @@ mod budget;
 mod check;
 mod discover;
 mod drive;
+mod export;
+mod import;
+mod lock;
 mod login;
 mod logout;
+mod migrate;
+mod refreshing;
 mod refused;
 mod save;
 
@@ -21,8 +26,11 @@ pub use budget::Budget;
 pub use check::{Finding, Report, check};
 pub use discover::discover;
 pub use drive::drive;
+pub use export::{export, is_single_use};
+pub use import::{Import, import_record, import_token};
 pub use login::{Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, take_aside};
 pub use logout::{LoggedOut, logout};
+pub use migrate::migrate;
 pub use refused::{mark_stale, may_renew};
 pub use save::keep_at_hand;
 
@@ -103,6 +111,9 @@ pub enum FlowError {
         /// Which check.
         reason: String,
     },
+    /// What is left of the command's time is too short to send a refresh token and save what comes back.
+    #[error("a refresh is not begun with less than 10 s left")]
+    NoTime,
     /// The server never gives as much time as was asked for.
     #[error("the server gives no token that lives as long as was asked for")]
     TooShort,
@@ -127,6 +138,12 @@ pub enum FlowError {
     /// The ID token failed a check (OpenID Connect Core section 3.1.3.7).
     #[error("the ID token was refused: {0}")]
     IdToken(String),
+    /// A grant is there already, and nobody said that it may go.
+    #[error("there is a grant for profile `{0}` already")]
+    Taken(ProfileName),
+    /// The store did not take the newest grant yet, and only the next call brings it in.
+    #[error("the newest grant of `{0}` waits beside its store")]
+    SpoolWaits(ProfileName),
     /// No login waits to be finished, or it is over.
     #[error("no login of `{0}` waits to be finished")]
     NothingPending(ProfileName),

@@ -4,13 +4,16 @@ use super::{FlowError, World, random_hex};
 use crate::{
     ports::{Cached, StoreError},
     profile::{ProfileName, Record},
+    secret::Secret,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a store that refuses is tried again before the spool takes the record.
 const RETRY: Duration = Duration::from_secs(5);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How often somebody else may be faster before the spool takes the record.
+const CONFLICTS: usize = 5;
 
 /// Where a record came to rest.
 #[derive(Debug)]
@@ -21,34 +24,86 @@ pub(super) enum Saved {
     Spooled(StoreError),
     /// Nowhere: the tokens live in this process only.
     Nowhere(StoreError),
-    /// A login or logout that finished in the meantime goes before.
-    Overtaken,
+    /// Something else was saved in the meantime: this, or nothing is left.
+    Overtaken(Option<Box<Record>>),
 }
 
-/// Saves a record whose generation was raised by one, and spools it where the store keeps refusing.
-pub(super) fn save(world: &World<'_>, record: &Record) -> Saved {
-    let end = world.clock.instant() + RETRY;
+/// Saves a record whose generation was raised by one, and spools it where the store keeps refusing, `end` at the latest.
+pub(super) fn save(world: &World<'_>, record: &Record, end: Instant) -> Saved {
+    // A spool is this machine's alone: what many share is tried as long as there is time.
+    let end = if world.store.lease().is_some() { end } else { end.min(world.clock.instant() + RETRY) };
     let refusal = loop {
-        match world.store.save(record) {
-            Ok(()) => {
-                // A spool that stays behind is older than what the store has now; the next call sees that.
-                let _ = world.spool.discard(&record.profile, &world.store.identity());
-                return Saved::Stored;
-            }
-            Err(StoreError::Conflict) => return Saved::Overtaken,
-            Err(refusal) if !may_pass(&refusal) || world.clock.instant() + PAUSE >= end => break refusal,
-            Err(_) => world.clock.sleep(PAUSE),
+        let refusal = match world.store.save(record) {
+            Ok(()) => return stored(world, record),
+            // An earlier try may have been kept, though the store said that it was not.
+            Err(StoreError::Conflict) => match world.store.load(&record.profile) {
+                Ok(Some(found)) if is_the_same(&found, record) => return stored(world, record),
+                Ok(found) => return Saved::Overtaken(found.map(Box::new)),
+                Err(refusal) => refusal,
+            },
+            Err(refusal) => refusal,
+        };
+        if !may_pass(&refusal) || world.clock.instant() + PAUSE >= end {
+            break refusal;
         }
+        world.clock.sleep(PAUSE);
     };
+    // What is cached is older than what could not be stored.
+    world.cache.forget(&record.id);
     match world.spool.keep(&world.store.identity(), record, &record.spool_key) {
         Ok(()) => Saved::Spooled(refusal),
         Err(_) => Saved::Nowhere(refusal),
     }
 }
 
+/// Saves what became of a refresh token that was spent. Where the stored record was changed meanwhile but still holds that
+/// refresh token, it is brought into what is stored now: else the only live one would be lost to a mere note.
+pub(super) fn save_spent(world: &World<'_>, record: &mut Record, spent: &Secret, end: Instant) -> Saved {
+    for _ in 0..CONFLICTS {
+        match save(world, record, end) {
+            Saved::Overtaken(Some(found)) if found.id == record.id && holds(&found, spent) => {
+                (record.pending, record.generation) = (found.pending, found.generation + 1);
+            }
+            saved => return saved,
+        }
+    }
+    let refusal = StoreError::Conflict;
+    match world.spool.keep(&world.store.identity(), record, &record.spool_key) {
+        Ok(()) => Saved::Spooled(refusal),
+        Err(_) => Saved::Nowhere(refusal),
+    }
+}
+
+fn stored(world: &World<'_>, record: &Record) -> Saved {
+    // A spool that stays behind is older than what the store has now; the next call sees that.
+    let _ = world.spool.discard(&record.profile, &world.store.identity());
+    Saved::Stored
+}
+
+fn is_the_same(found: &Record, record: &Record) -> bool {
+    found.generation == record.generation && found.encode().hash() == record.encode().hash()
+}
+
+fn holds(record: &Record, refresh_token: &Secret) -> bool {
+    let current = record.current.as_ref().and_then(|current| current.tokens.refresh_token.as_ref());
+    let suspect = record.suspect.as_ref().map(|suspect| &suspect.refresh_token);
+    [current, suspect].into_iter().flatten().any(|held| held.hash() == refresh_token.hash())
+}
+
 /// Whether trying again within seconds can help.
 fn may_pass(refusal: &StoreError) -> bool {
-    !matches!(refusal, StoreError::TooBig { .. } | StoreError::Missing(_) | StoreError::Unsafe(_) | StoreError::NoKey(_))
+    let for_good = |refusal: &StoreError| {
+        matches!(
+            refusal,
+            StoreError::TooBig { .. }
+                | StoreError::Missing(_)
+                | StoreError::Unsafe(_)
+                | StoreError::NoKey(_)
+                | StoreError::ReadOnly(_)
+                | StoreError::Unset(_)
+        )
+    };
+    !for_good(refusal)
 }
 
 /// Puts the current access token where the next call finds it fastest.

@@ -22,4 +22,12 @@ impl Clock for SystemClock {
     fn sleep(&self, time: Duration) {
         thread::sleep(time);
     }
+
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    fn boottime(&self) -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+        // macOS counts sleep in the clock that has another name on Linux.
+        let clock = if cfg!(target_os = "linux") { ClockId::Boottime } else { ClockId::Monotonic };
+        Duration::try_from(clock_gettime(clock)).unwrap_or_default()
+    }
 }

@@ -1,8 +1,10 @@
 //! One sender per grant.
 //!
 //! Whoever wants to spend a refresh token holds the grant's lock from before the second look into the store until the
-//! new record is durable. Everybody else waits, and is usually served by what the sender saved.
+//! new record is durable. Everybody else waits, and is usually served by what the sender saved. The lock of the machine
+//! keeps its processes apart; a store that many machines share has a [`Lock`] of its own beside it, a lease.
 
+use super::StoreError;
 use crate::profile::ProfileName;
 use std::{
     fmt,
@@ -25,13 +27,13 @@ pub trait Lock {
         profile: &ProfileName,
         deadline: Instant,
         satisfied: &mut dyn FnMut() -> bool,
-    ) -> Result<Acquired, LockError>;
+    ) -> Result<Acquired<'_>, LockError>;
 }
 
 /// How the wait for a lock ended well.
-pub enum Acquired {
+pub enum Acquired<'a> {
     /// The caller is the only one, until it drops the guard or dies. It has to look into the store again.
-    Exclusive(Box<dyn Guard>),
+    Exclusive(Box<dyn Guard + 'a>),
     /// Somebody else did what the caller wanted to do.
     Satisfied,
 }
@@ -70,6 +72,12 @@ pub enum LockError {
     /// Another process held it all the time.
     #[error("another process is at work on this grant ({})", .0.map_or_else(|| "unknown".to_owned(), |holder| holder.to_string()))]
     Busy(Option<Holder>),
+    /// A process on another machine had it all the time.
+    #[error("another machine is at work on this grant ({0})")]
+    Leased(String),
+    /// The store that leases the grant.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The place where locks lie could be touched by others.
     #[error("{0}")]
     Unsafe(String),

@@ -42,6 +42,10 @@ pub trait Clock {
     fn instant(&self) -> Instant;
     /// Lets `time` pass.
     fn sleep(&self, time: Duration);
+    /// Time that goes on while the machine sleeps, from any beginning; for what ends elsewhere whether we are awake or not.
+    fn boottime(&self) -> Duration {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
 }
 
 /// Gives unpredictable bytes.
@@ -87,7 +91,7 @@ pub enum Unanswered {
     Unreachable(String),
 }
 
-/// What a store says when it cannot do what it was asked to. Five kinds that need five different acts.
+/// What a store says when it cannot do what it was asked to. Each kind needs an act of its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no such store on this machine.
@@ -130,6 +134,12 @@ pub enum StoreError {
     /// No key to open it with.
     #[error("{0}")]
     NoKey(String),
+    /// It can be read and never written.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// Neither settings nor environment say what it needs; the text names what is missing.
+    #[error("{0}")]
+    Unset(String),
 }
 
 /// Proof that the store can be written, made before a refresh token is spent.
@@ -154,8 +164,21 @@ pub trait TokenStore {
     /// What a person calls the place, such as `GNOME Keyring`.
     fn place(&self) -> String;
 
+    /// What a person should know before a grant is kept here; `None` where nothing surprises.
+    fn caveat(&self) -> Option<String> {
+        None
+    }
+
     /// Tells two stores of one kind apart; part of the lock's name.
     fn identity(&self) -> String;
+
+    /// Whether machines can share it, since a save over a newer record is refused wherever it comes from.
+    ///
+    /// # Errors
+    /// [`StoreError`], where it has to be asked.
+    fn is_shared(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 
     /// Proves that a record can be written, read back and deleted.
     ///
@@ -198,6 +221,23 @@ pub trait TokenStore {
     /// # Errors
     /// [`StoreError`].
     fn delete(&self, profile: &ProfileName) -> Result<(), StoreError>;
+
+    /// What keeps apart the hosts that share this store, beyond the lock that each of them has for itself; `None` where
+    /// the store is one machine's.
+    ///
+    /// It is taken after the lock of the machine, and its guard is asked once more right before a refresh token is sent.
+    fn lease(&self) -> Option<&dyn Lock> {
+        None
+    }
+
+    /// Takes a record of any generation in, as it comes from another store, where nothing newer lies; else as `save`.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the same generation or a newer one is stored; [`StoreError::Denied`] from a store
+    /// that takes no records of others.
+    fn take_in(&self, _record: &Record) -> Result<(), StoreError> {
+        Err(StoreError::Denied(format!("{} takes no records of other stores", self.place())))
+    }
 
     /// The generation that was once saved of this very grant, where it is newer than the one at hand: somebody brought
     /// an older copy back. A store that cannot tell says `None`.

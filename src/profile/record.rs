@@ -194,6 +194,36 @@ impl Record {
         }
     }
 
+    /// Whether a store that holds `stored` may put this record in its place: the same grant, exactly one generation on.
+    pub fn follows(&self, stored: Option<&Self>) -> bool {
+        let before = stored.map_or(0, |stored| stored.generation);
+        before.checked_add(1) == Some(self.generation) && stored.is_none_or(|stored| stored.id == self.id)
+    }
+
+    /// Whether a store that takes records of others puts this one in the place of the stored one.
+    pub fn is_newer_than(&self, stored: Option<&Self>) -> bool {
+        stored.is_none_or(|stored| stored.generation < self.generation && stored.id == self.id)
+    }
+
+    /// This record, which a store had refused, as it follows on the one that is stored now; `None` where the stored grant
+    /// is newer. A login that has begun since is kept.
+    pub fn brought_into(self, stored: &Self) -> Option<Self> {
+        if self.follows(Some(stored)) {
+            return Some(self);
+        }
+        let is_newer = match (&self.current, &stored.current) {
+            (Some(own), Some(other)) if own.consented_at == other.consented_at => {
+                let resolved = self.suspect.is_some() && stored.suspect.is_none();
+                let asked = (own.rotations, own.tokens.requested_at).cmp(&(other.rotations, other.tokens.requested_at));
+                asked.is_gt() || asked.is_eq() && resolved
+            }
+            (Some(own), Some(other)) => own.consented_at > other.consented_at,
+            (own, other) => own.is_some() && other.is_none(),
+        };
+        let generation = stored.generation.checked_add(1)?;
+        (self.id == stored.id && is_newer).then(|| Self { generation, pending: stored.pending.clone(), ..self })
+    }
+
     /// The text that a store seals.
     pub fn encode(&self) -> Secret {
         // Room for it all from the start, so that growing leaves no copies behind in freed memory.

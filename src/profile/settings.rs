@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Members that could hold a secret in clear text; a file that has one is refused by name (SECURITY C-03).
-pub const FORBIDDEN: &[&str] = &["client_secret", "secret", "token", "access_token", "refresh_token", "password", "key"];
+pub const FORBIDDEN: &[&str] =
+    &["client_secret", "secret", "token", "access_token", "refresh_token", "password", "key", "secret_id", "jwt"];
 
 /// Choices for one profile. They propose; what a grant is bound to are its pins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,4 +67,43 @@ impl Settings {
     pub fn names_no_server(&self) -> bool {
         self.provider.is_none() && self.issuer.is_none() && self.auth_url.is_none()
     }
+}
+
+/// Where the shared store is, and how one signs in there. What signs in is named, never written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vault {
+    /// The server; else `VAULT_ADDR`.
+    pub address: Option<String>,
+    /// Namespace of everything below; else `VAULT_NAMESPACE`.
+    pub namespace: Option<String>,
+    /// Where the key-value engine (version 2) is mounted; else `secret`.
+    pub mount: Option<String>,
+    /// Folder of the records in it; else `tokenstrap`.
+    pub path: Option<String>,
+    /// How one signs in; else with a token.
+    pub login: VaultLogin,
+    /// Where the login method is mounted; else the method's own name.
+    pub login_mount: Option<String>,
+    /// Role to sign in as; with AppRole its id.
+    pub role: Option<String>,
+    /// Variable that holds the token, the secret id or the JWT.
+    pub credential_env: Option<String>,
+    /// File that holds it.
+    pub credential_file: Option<std::path::PathBuf>,
+}
+
+/// How one signs in at the shared store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VaultLogin {
+    /// With a token that is there already.
+    #[default]
+    Token,
+    /// With role id and secret id.
+    AppRole,
+    /// With a JWT, such as the OIDC token of a CI job.
+    Jwt,
+    /// With the token of a Kubernetes service account.
+    Kubernetes,
 }

@@ -30,6 +30,16 @@ impl Memory {
         // Every change below is one insertion or removal: a panic elsewhere leaves no half of it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn keep(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let mut slots = self.slots();
+        let stored = slots.records.get(&record.profile).and_then(|text| Record::decode(&record.profile, text).ok());
+        if !may_replace(record, stored.as_ref()) {
+            return Err(StoreError::Conflict);
+        }
+        slots.records.insert(record.profile.clone(), record.encode());
+        Ok(())
+    }
 }
 
 impl TokenStore for Memory {
@@ -57,13 +67,11 @@ impl TokenStore for Memory {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let mut slots = self.slots();
-        let stored = slots.records.get(&record.profile).and_then(|text| Record::decode(&record.profile, text).ok());
-        if stored.map_or(0, |stored| stored.generation).checked_add(1) != Some(record.generation) {
-            return Err(StoreError::Conflict);
-        }
-        slots.records.insert(record.profile.clone(), record.encode());
-        Ok(())
+        self.keep(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.keep(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {

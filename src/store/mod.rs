@@ -4,17 +4,25 @@
 //! come from there. What all of them share (the seal, careful files, the spool, the cache) lies beside them. No store
 //! ever falls back on another: one that refuses says so (SECURITY S-01).
 
+pub mod bundle;
 pub mod cache;
+mod command;
 mod disk;
+mod env;
 pub mod file;
 mod high_water;
+#[cfg(target_os = "linux")]
+mod kernel;
 pub mod keychain;
+mod keyutils;
 pub mod memory;
 mod seal;
 pub mod spool;
+mod vault;
 
 use crate::{
-    ports::{Clock, Entropy, StoreError, TokenStore},
+    ports::{Clock, Entropy, StoreError, TokenStore, Transport},
+    profile::settings::Vault,
     secret::Secret,
 };
 use std::path::PathBuf;
@@ -35,7 +43,7 @@ pub trait StoreKind: Sync {
 }
 
 /// Every kind of store, the default first.
-pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind];
+pub static STORES: &[&dyn StoreKind] = &[&keychain::Kind, &file::Kind, &keyutils::Kind, &vault::Kind, &env::Kind, &command::Kind];
 
 /// The kind with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn StoreKind> {
@@ -52,6 +60,14 @@ pub struct World<'w> {
     pub config: PathBuf,
     /// Where the key of a sealed store comes from.
     pub key: KeySource<'w>,
+    /// Where the shared store is, and how one signs in there.
+    pub vault: Vault,
+    /// Environment variables; an empty one counts as not set.
+    pub env: &'w dyn Fn(&str) -> Option<String>,
+    /// Carries the requests of stores on other machines.
+    pub transport: &'w dyn Transport,
+    /// The program of the command store with its arguments; empty where none is named.
+    pub command: &'w [String],
     /// Whether a person is there, so that a locked keychain may show its own unlock prompt.
     pub prompt: bool,
     /// Unpredictable bytes.

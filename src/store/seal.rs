@@ -32,6 +32,7 @@ pub(super) enum Purpose {
     Intent = 2,
     Spool = 3,
     Probe = 4,
+    Bundle = 5,
 }
 
 /// The key of a store or a spool.

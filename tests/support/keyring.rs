@@ -5,6 +5,7 @@
 use super::real;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
+    cell::RefCell,
     fs,
     io::{BufRead, BufReader, Write},
     path::Path,
@@ -22,6 +23,7 @@ pub struct Session {
     address: String,
     bus: Child,
     keyring: Option<Child>,
+    successor: RefCell<Option<Child>>,
 }
 
 impl Session {
@@ -31,7 +33,7 @@ impl Session {
             return None;
         }
         let mut session = Self::bare()?;
-        session.keyring = Some(session.start_keyring());
+        session.keyring = Some(session.start_keyring(&[]));
         session.wait_for_keyring();
         Some(session)
     }
@@ -57,7 +59,7 @@ impl Session {
         BufReader::new(bus.stdout.take().unwrap()).read_line(&mut address).unwrap();
         let address = address.trim().to_owned();
         assert!(address.starts_with("unix:"), "the bus gave no address");
-        Some(Self { home, address, bus, keyring: None })
+        Some(Self { home, address, bus, keyring: None, successor: RefCell::new(None) })
     }
 
     /// A command that sees this session and nothing of the caller's.
@@ -94,6 +96,12 @@ impl Session {
         signal(self.keyring.as_ref().unwrap(), Signal::STOP);
     }
 
+    /// Puts an unlocked keyring in the place of one that was locked: a second unlock of the same one is no such thing.
+    pub fn unlock_anew(&self) {
+        *self.successor.borrow_mut() = Some(self.start_keyring(&["--replace"]));
+        self.wait_for_keyring();
+    }
+
     /// Stops the bus itself.
     pub fn stop_bus(&self) {
         signal(&self.bus, Signal::STOP);
@@ -104,10 +112,11 @@ impl Session {
         end(&mut self.bus);
     }
 
-    fn start_keyring(&self) -> Child {
+    fn start_keyring(&self, more: &[&str]) -> Child {
         let mut keyring = self
             .command("gnome-keyring-daemon")
             .args(["--foreground", "--unlock", "--components=secrets"])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             // It has been seen to abort; what it complains of is shown with the test that fails.
@@ -138,7 +147,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(keyring) = &mut self.keyring {
+        for keyring in [self.keyring.as_mut(), self.successor.get_mut().as_mut()].into_iter().flatten() {
             end(keyring);
         }
         end(&mut self.bus);

@@ -5,6 +5,8 @@
 pub mod source;
 
 #[cfg(target_os = "linux")]
+pub mod bao;
+#[cfg(target_os = "linux")]
 pub mod binary;
 #[cfg(target_os = "linux")]
 pub mod canary;

@@ -15,8 +15,8 @@ use tokenstrap::{
     },
     platform::entropy::SystemEntropy,
     ports::{
-        AccessTokenCache, Acquired, Cached, Clock, Guard, Hold, Interrupts, Lock, LockError, Spool, StoreError, TokenStore, Transport,
-        Unanswered, UserAgent,
+        AccessTokenCache, Acquired, Cached, Clock, Guard, Hold, Intent, Interrupts, Lock, LockError, Spool, StoreError, TokenStore,
+        Transport, Unanswered, UserAgent,
     },
     profile::{Current, ProfileName, Record, Registration},
     secret::Secret,
@@ -26,9 +26,22 @@ use tokenstrap::{
 /// What the server does with one request: an answer, or silence.
 pub type Script = Box<dyn Fn(&Request, usize) -> Result<Response, Undelivered>>;
 
+/// What another program does to the store.
+pub type Meanwhile = Box<dyn FnOnce(&Memory)>;
+
 /// A world with everything in it that a use case asks for.
 pub struct Rig {
     pub store: Memory,
+    /// The store refuses to be written: records, and intents as well.
+    pub refuses: Cell<(bool, bool)>,
+    /// Happens once, right before the next record is saved.
+    pub meanwhile: RefCell<Option<Meanwhile>>,
+    /// The next record is kept, and the store says that it was not.
+    pub keeps_in_secret: Cell<bool>,
+    /// What waits in the spool.
+    pub spooled: RefCell<Option<Secret>>,
+    /// Somebody holds the lock.
+    pub locked: Cell<bool>,
     pub sent: RefCell<Vec<(String, String)>>,
     pub saved_before_send: RefCell<Vec<bool>>,
     pub script: Script,
@@ -44,6 +57,11 @@ impl Rig {
     pub fn new(script: impl Fn(&Request, usize) -> Result<Response, Undelivered> + 'static) -> Self {
         Self {
             store: Memory::new(),
+            refuses: Cell::default(),
+            meanwhile: RefCell::default(),
+            keeps_in_secret: Cell::new(false),
+            spooled: RefCell::default(),
+            locked: Cell::new(false),
             sent: RefCell::default(),
             saved_before_send: RefCell::default(),
             script: Box::new(script),
@@ -60,7 +78,7 @@ impl Rig {
             transport: self,
             clock: self,
             entropy: &SystemEntropy,
-            store: &self.store,
+            store: self,
             lock: self,
             spool: self,
             cache: self,
@@ -146,6 +164,63 @@ impl Transport for Rig {
     }
 }
 
+fn refusal() -> StoreError {
+    StoreError::Locked("the store is locked".into())
+}
+
+impl TokenStore for Rig {
+    fn name(&self) -> &'static str {
+        "rig"
+    }
+
+    fn place(&self) -> String {
+        "a store to play".into()
+    }
+
+    fn identity(&self) -> String {
+        "rig".into()
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        if self.refuses.get().0 { Err(refusal()) } else { Ok(()) }
+    }
+
+    fn load(&self, profile: &ProfileName) -> Result<Option<Record>, StoreError> {
+        self.store.load(profile)
+    }
+
+    fn save(&self, record: &Record) -> Result<(), StoreError> {
+        if let Some(meanwhile) = self.meanwhile.take() {
+            meanwhile(&self.store);
+        }
+        if self.refuses.get().0 {
+            return Err(refusal());
+        }
+        self.store.save(record)?;
+        if self.keeps_in_secret.take() { Err(StoreError::Unavailable("no answer in time".into())) } else { Ok(()) }
+    }
+
+    fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
+        if self.refuses.get().1 { Err(refusal()) } else { self.store.begin(profile, intent) }
+    }
+
+    fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
+        self.store.intent(profile)
+    }
+
+    fn clear(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        if self.refuses.get().1 { Err(refusal()) } else { self.store.clear(profile) }
+    }
+
+    fn delete(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        if self.refuses.get().0 { Err(refusal()) } else { self.store.delete(profile) }
+    }
+
+    fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
+        self.store.list()
+    }
+}
+
 impl Clock for Rig {
     fn now(&self) -> SystemTime {
         self.now.get()
@@ -172,21 +247,29 @@ impl Guard for Free {
 }
 
 impl Lock for Rig {
-    fn acquire(&self, _: &str, _: &ProfileName, _: Instant, satisfied: &mut dyn FnMut() -> bool) -> Result<Acquired, LockError> {
-        Ok(if satisfied() { Acquired::Satisfied } else { Acquired::Exclusive(Box::new(Free)) })
+    fn acquire(&self, _: &str, _: &ProfileName, _: Instant, satisfied: &mut dyn FnMut() -> bool) -> Result<Acquired<'_>, LockError> {
+        match (satisfied(), self.locked.get()) {
+            (true, _) => Ok(Acquired::Satisfied),
+            (false, true) => Err(LockError::Busy(None)),
+            (false, false) => Ok(Acquired::Exclusive(Box::new(Free))),
+        }
     }
 }
 
 impl Spool for Rig {
-    fn keep(&self, _: &str, _: &Record, _: &Secret) -> Result<(), StoreError> {
-        Err(StoreError::Missing("no spool".into()))
+    fn keep(&self, _: &str, record: &Record, _: &Secret) -> Result<(), StoreError> {
+        *self.spooled.borrow_mut() = Some(record.encode());
+        Ok(())
     }
 
-    fn waiting(&self, _: &ProfileName, _: &str, _: &Secret) -> Option<Record> {
-        None
+    fn waiting(&self, profile: &ProfileName, _: &str, spool_key: &Secret) -> Option<Record> {
+        let record = Record::decode(profile, self.spooled.borrow().as_ref()?).unwrap();
+        // Another grant's key opens nothing.
+        (record.spool_key.hash() == spool_key.hash()).then_some(record)
     }
 
     fn discard(&self, _: &ProfileName, _: &str) -> Result<(), StoreError> {
+        self.spooled.take();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::Stage;
 use crate::{
     cli::failure::{Exit, Failure},
     flow::random_hex,
+    http::client::{Client, Options},
     platform::{clock::SystemClock, entropy::SystemEntropy},
     profile::Record,
     secret::Secret,
@@ -44,6 +45,10 @@ fn keep(scratch: &Path, key: &Secret, record: &Record) -> Result<(), Failure> {
         state: scratch.join("state/tokenstrap"),
         config: scratch.join("config/tokenstrap"),
         key: KeySource::Text(key.clone()),
+        vault: Default::default(),
+        env: &|_| None,
+        transport: &Client::new(Options::default()),
+        command: &[],
         prompt: false,
         entropy: &SystemEntropy,
         clock: &SystemClock,

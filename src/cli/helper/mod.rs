@@ -91,7 +91,7 @@ impl Run for Helper {
         if self.username.as_ref().is_some_and(|name| name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(Failure::usage("the value of --username is not a user name").hint("use printable characters without blanks"));
         }
-        let context = context.unattended();
+        let context = context.alone();
         let call = helper::Call {
             operand: self.operand.as_deref(),
             username: self.username.as_deref(),

@@ -1,6 +1,6 @@
 //! The resource owner's side of a login: browser, listener and paste prompt at once, whichever comes first.
 
-use super::paste::Paste;
+use super::{countdown::Countdown, paste::Paste};
 use crate::{
     cli::{context::Context, render::span},
     oauth::{attempt::Attempt, grant::Prompt, pins::Pins},
@@ -12,7 +12,6 @@ use crate::{
     redirect::{Heard, Listener, Running},
     text::printable,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     cell::{Cell, RefCell},
     sync::{
@@ -149,7 +148,7 @@ impl<'a> Agent<'a> {
     }
 
     fn wait(&self, url: &Url, attempt: &Arc<Mutex<Attempt>>, news: &Receiver<News>, deadline: Instant) -> Result<(), Unanswered> {
-        let bar = self.countdown();
+        let countdown = self.countdown();
         let mut refused = "it never came".to_owned();
         loop {
             let ended = attempt.lock().unwrap_or_else(PoisonError::into_inner).ending().is_some();
@@ -160,8 +159,8 @@ impl<'a> Agent<'a> {
             if left.is_zero() {
                 return Err(Unanswered::TimedOut);
             }
-            if let Some(bar) = &bar {
-                bar.set_message(format!("Waiting for consent ... {}:{:02} left", left.as_secs() / 60, left.as_secs() % 60));
+            if let Some(countdown) = &countdown {
+                countdown.show(left);
             }
             match news.recv_timeout(left.min(Duration::from_millis(500))) {
                 Ok(News::Signal(number)) => return Err(Unanswered::Interrupted(number)),
@@ -170,7 +169,7 @@ impl<'a> Agent<'a> {
                     if let News::Pasted(crate::oauth::attempt::Reception::Noise(noise)) = &news {
                         refused = noise.to_string();
                     }
-                    self.tell(url, &news, bar.as_ref());
+                    self.tell(url, &news, countdown.as_ref());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Unanswered::Unreachable("nothing is left to wait for".into())),
@@ -182,18 +181,16 @@ impl<'a> Agent<'a> {
         self.manner.paste || self.finishing.get()
     }
 
-    fn countdown(&self) -> Option<ProgressBar> {
-        let shown = self.manner.person && !self.context.globals.quiet;
-        shown.then(|| {
-            ProgressBar::new_spinner()
-                .with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        })
+    fn countdown(&self) -> Option<Countdown> {
+        (self.manner.person && !self.context.globals.quiet).then(Countdown::new)
     }
 
-    fn tell(&self, url: &Url, news: &News, bar: Option<&ProgressBar>) {
-        let say = |text: &str| match bar {
-            Some(bar) => bar.suspend(|| self.context.say(text)),
-            None => self.context.say(text),
+    fn tell(&self, url: &Url, news: &News, countdown: Option<&Countdown>) {
+        let say = |text: &str| {
+            if let Some(countdown) = countdown {
+                countdown.step_aside();
+            }
+            self.context.say(text);
         };
         match news {
             News::Again => {

@@ -20,7 +20,7 @@ pub(super) fn profile(login: &Login, context: &Context) -> Result<ProfileName, F
     if !context.may_ask() {
         return Err(Failure::usage("no profile is named").hint("tokenstrap login NAME"));
     }
-    context::profile(&terminal::ask("Name for this grant", login.provider.as_deref())?)
+    context::profile(&terminal::ask("Name for this grant", login.server.provider.as_deref())?)
 }
 
 /// The server, chosen from the catalogue.

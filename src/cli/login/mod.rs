@@ -2,6 +2,7 @@
 
 mod agent;
 mod ask;
+mod countdown;
 mod outcome;
 mod paste;
 mod run;
@@ -11,20 +12,15 @@ use super::{
     context::{self, Context},
     failure::{Exit, Failure},
     render::read_span,
+    server::{self, ServerArgs, read_pair},
 };
 use crate::{
-    oauth::{
-        bound::Bound,
-        client_auth::{ClientAuthentication, METHODS, Method},
-        redirect_uri::RedirectUri,
-    },
+    oauth::{bound::Bound, redirect_uri::RedirectUri},
     platform::browser::{self, Choice},
     profile::{ProfileName, Settings},
-    provider::Provider,
-    text::printable,
 };
 use agent::Manner;
-use clap::{Args, builder::PossibleValue};
+use clap::Args;
 use run::Attempt;
 use std::{cell::RefCell, net::SocketAddr, time::Duration};
 
@@ -40,39 +36,11 @@ use std::{cell::RefCell, net::SocketAddr, time::Duration};
 pub(super) struct Login {
     /// Name for the grant; the name of a catalogue entry implies that provider
     pub profile: Option<String>,
-    /// Catalogue entry of the server
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["issuer", "auth_url", "token_url"])]
-    pub provider: Option<String>,
-    /// Server that publishes its metadata at a well-known address
-    #[arg(long, value_name = "URL", conflicts_with_all = ["auth_url", "token_url"])]
-    pub issuer: Option<String>,
-    /// Authorization endpoint
-    #[arg(long, value_name = "URL", requires = "token_url")]
-    pub auth_url: Option<String>,
-    /// Token endpoint
-    #[arg(long, value_name = "URL", requires = "auth_url")]
-    pub token_url: Option<String>,
-    /// Value for a variable of the catalogue entry, such as tenant=contoso
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = read_pair)]
-    pub variables: Vec<(String, String)>,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Refuse endpoints that lie on another host than the issuer
     #[arg(long, requires = "issuer")]
     pub same_host: bool,
-    /// Client id
-    #[arg(long, value_name = "ID")]
-    pub client_id: Option<String>,
-    /// Read the client secret from standard input
-    #[arg(long, conflicts_with = "client_secret_env")]
-    pub client_secret_stdin: bool,
-    /// Read the client secret from this environment variable
-    #[arg(long, value_name = "VAR")]
-    pub client_secret_env: Option<String>,
-    /// Client authentication method
-    #[arg(long, value_name = "METHOD", value_parser = methods())]
-    pub client_auth: Option<String>,
-    /// Scope to ask for; repeat, or quote a list
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub scopes: Vec<String>,
     /// Further parameter of the authorization request
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = read_pair)]
     pub params: Vec<(String, String)>,
@@ -117,16 +85,6 @@ pub(super) struct Login {
     pub timeout: Duration,
 }
 
-fn methods() -> clap::builder::PossibleValuesParser {
-    let value = |method: &&dyn ClientAuthentication| PossibleValue::new(method.name()).aliases(method.alias()).help(method.about());
-    METHODS.iter().map(value).collect::<Vec<_>>().into()
-}
-
-fn read_pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is written NAME=VALUE")?;
-    if name.is_empty() { Err("the name is empty".into()) } else { Ok((name.to_owned(), value.to_owned())) }
-}
-
 impl Run for Login {
     const NAME: &'static str = "login";
 
@@ -134,8 +92,7 @@ impl Run for Login {
         let profile = ask::profile(&self, context)?;
         let stored = context.settings(&profile)?;
         let settings = self.merged(context, &profile, stored)?;
-        let entry = entry_of(context, &settings)?;
-        check_variables(&settings, entry.as_ref())?;
+        let entry = server::entry_of(context, &settings)?;
         self.check_redirect(&settings)?;
         let manner = self.manner(context)?;
         Attempt { login: &self, context, profile, manner, entry, settings: RefCell::new(settings) }.run()
@@ -146,28 +103,8 @@ impl Login {
     /// Flags over what the profile says.
     fn merged(&self, context: &Context, profile: &ProfileName, stored: Settings) -> Result<Settings, Failure> {
         let mut settings = stored;
-        let provider = match &self.provider {
-            Some(name) => Some(name.clone()),
-            None if self.issuer.is_none() && self.auth_url.is_none() && settings.names_no_server() => {
-                context.config.provider(profile.as_str())?.map(|entry| entry.name)
-            }
-            None => None,
-        };
-        if provider.is_some() || self.issuer.is_some() || self.auth_url.is_some() {
-            (settings.provider, settings.issuer) = (provider, self.issuer.clone());
-            (settings.auth_url, settings.token_url) = (self.auth_url.clone(), self.token_url.clone());
-        }
-        settings.variables.extend(self.variables.iter().cloned());
+        self.server.merge(context, profile, &mut settings)?;
         settings.params.extend(self.params.iter().cloned());
-        if let Some(id) = &self.client_id {
-            settings.client_id = Some(id.clone());
-        }
-        if let Some(name) = &self.client_auth {
-            settings.client_auth = Some(Method::by_name(name).map_err(|error| Failure::usage(error.to_string()))?);
-        }
-        if !self.scopes.is_empty() {
-            settings.scopes = Some(self.scopes.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect());
-        }
         if let Some(uri) = &self.redirect_uri {
             settings.redirect_uri = Some(RedirectUri::parse(uri).map_err(|error| Failure::usage(error.to_string()))?);
         }
@@ -177,7 +114,7 @@ impl Login {
                 settings.hosts.push(host);
             }
         }
-        if let Some(variable) = &self.client_secret_env {
+        if let Some(variable) = &self.server.client_secret_env {
             settings.client_secret_env = Some(variable.clone());
         }
         settings.no_pkce |= self.no_pkce;
@@ -205,8 +142,7 @@ impl Login {
     /// may need nobody's consent.
     fn manner(&self, context: &Context) -> Result<Manner, Failure> {
         let person = context.may_ask();
-        let unattended = context.globals.non_interactive || context::env("TOKENSTRAP_NON_INTERACTIVE").is_some_and(|value| value != "0");
-        let browser = if self.no_browser || self.paste || unattended { Choice::None } else { browser::choose(&context::env) };
+        let browser = if self.no_browser || self.paste || context.unattended() { Choice::None } else { browser::choose(&context::env) };
         let told = self.no_browser || self.paste || self.device || self.link || self.finish || self.client_only;
         let reachable = person || told || !matches!(browser, Choice::None);
         if !reachable && !self.replace {
@@ -220,23 +156,4 @@ impl Login {
 fn unattended_failure() -> Failure {
     Failure::new(Exit::LoginNeeded, "a person has to consent, and there is neither a terminal nor a browser here")
         .hint("run it at a terminal, set $BROWSER, or add --device, --link, --paste or --no-browser")
-}
-
-/// A value for a variable that nothing asks for is a typo.
-fn check_variables(settings: &Settings, entry: Option<&Provider>) -> Result<(), Failure> {
-    let declared = |name: &String| entry.is_some_and(|entry| entry.variables.contains_key(name));
-    match settings.variables.keys().find(|name| !declared(name)) {
-        Some(name) => Err(Failure::usage(format!("nothing here has a variable `{}`", printable(name)))
-            .hint("`tokenstrap providers NAME` shows the variables of an entry")),
-        None => Ok(()),
-    }
-}
-
-fn entry_of(context: &Context, settings: &Settings) -> Result<Option<Provider>, Failure> {
-    let Some(name) = &settings.provider else { return Ok(None) };
-    let entry = context.config.provider(name)?;
-    entry.map(Some).ok_or_else(|| {
-        Failure::usage(format!("there is no catalogue entry `{}`", printable(name)))
-            .hint("`tokenstrap providers` lists them; --issuer or --auth-url with --token-url serve any other server")
-    })
 }

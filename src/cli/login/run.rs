@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cli::{
-        context::{self, Context},
+        context::Context,
         failure::{Exit, Failure},
         show, terminal,
     },
@@ -59,16 +59,10 @@ impl Attempt<'_> {
     }
 
     fn given_secret(&self) -> Result<Option<Secret>, Failure> {
-        if self.login.client_secret_stdin {
+        if self.login.server.client_secret_stdin {
             return terminal::secret_from_stdin().map(Some);
         }
-        let Some(variable) = &self.login.client_secret_env else { return Ok(None) };
-        // Not by its name: some will put the secret itself there (SECURITY X-01).
-        let missing = || {
-            Failure::usage("the environment variable that --client-secret-env names is not set")
-                .hint("it takes the name of a variable, never the secret itself")
-        };
-        context::env(variable).map(Secret::new).map(Some).ok_or_else(missing)
+        self.login.server.secret_from_env()
     }
 
     fn in_world(&self, world: &World<'_>, agent: &Agent<'_>, secret: Option<Secret>) -> Result<Exit, Failure> {
@@ -102,6 +96,9 @@ impl Attempt<'_> {
         plan.preflight = plan.preflight.filter(|endpoint| !is_kept || endpoint.authority() == plan.pins.token_endpoint.authority());
         self.refuse_weak(&plan, secret.as_ref())?;
         flow::probe(world)?;
+        if let Some(caveat) = world.store.caveat() {
+            self.context.say(&format!("note: {caveat}"));
+        }
         let registration = Registration { pins: plan.pins.clone(), client_secret: secret };
         let record = flow::begin(world, &self.profile, &registration)?;
         self.settings.borrow_mut().cache = Some(record.id);

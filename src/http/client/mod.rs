@@ -56,6 +56,16 @@ pub struct Options {
     pub roomy: Option<(usize, Duration)>,
 }
 
+pub use proxy::check as check_proxies;
+
+/// Whether the system has certificate authorities, without which no server's certificate can be checked.
+///
+/// # Errors
+/// What the system says.
+pub fn authorities() -> Result<(), String> {
+    tls::Tls::authorities()
+}
+
 /// Carries requests over HTTP/1.1. Costs nothing until the first request.
 pub struct Client {
     options: Options,

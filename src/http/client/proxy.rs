@@ -12,7 +12,7 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 ///
 /// # Errors
 /// The name of the variable; never its value, which may hold a password.
-pub(super) fn check(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+pub fn check(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
     for names in [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]] {
         // The first that is set counts, even where it is empty.
         let Some((name, value)) = names.iter().find_map(|name| variable(name).map(|value| (name, value))) else { continue };

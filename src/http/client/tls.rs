@@ -25,6 +25,11 @@ impl Tls {
         if url.scheme() == "https" { self.system.get_or_init(system).clone() } else { trusting(RootCertStore::empty()) }
     }
 
+    /// Whether the system has authorities.
+    pub(super) fn authorities() -> Result<(), String> {
+        system().map(drop)
+    }
+
     /// Trusts the given authorities and no others.
     #[cfg(all(test, unix))]
     pub(super) fn trusting(roots: RootCertStore) -> Self {

@@ -62,6 +62,8 @@ pub struct Verdict {
     pub retry_after: Option<Duration>,
     /// What deviated without doing harm.
     pub remarks: Vec<String>,
+    /// The server may have acted on the request, and what it did is not known.
+    pub open: bool,
 }
 
 /// What an answer leaves behind.
@@ -118,11 +120,32 @@ pub enum Replay {
 
 impl Verdict {
     fn new(class: Class, reason: impl Into<String>) -> Self {
-        Self { save: Save::Nothing, class, replay: Replay::Never, reason: reason.into(), retry_after: None, remarks: Vec::new() }
+        Self {
+            save: Save::Nothing,
+            class,
+            replay: Replay::Never,
+            reason: reason.into(),
+            retry_after: None,
+            remarks: Vec::new(),
+            open: false,
+        }
     }
 
     fn with_replay(self, replay: Replay) -> Self {
         Self { replay, ..self }
+    }
+
+    /// Whatever the server did with the request, this does not tell.
+    fn left_open(self, replay: Replay) -> Self {
+        Self { replay, open: true, ..self }
+    }
+}
+
+impl Asked {
+    /// How often a request may be sent again in all: a lost answer may hold the only live refresh token, a replay finds
+    /// out, and on a strict server a second one harms.
+    pub fn replays(&self) -> u8 {
+        if self.rotation == Rotation::None || self.has_grace { 3 } else { 1 }
     }
 }
 
@@ -142,9 +165,10 @@ fn judge_silence(undelivered: &Undelivered, asked: &Asked) -> Verdict {
     let later = Verdict::new(Class::Later, undelivered.to_string());
     match undelivered {
         Undelivered::NotSent { .. } => later.with_replay(Replay::Unsent { tries: 3 }),
-        Undelivered::PeerEnded { .. } => later.with_replay(after_a_lost_answer(asked)),
-        Undelivered::TimedOut { .. } => later.with_replay(Replay::Late),
-        Undelivered::NoRoots { .. } | Undelivered::TooLarge { .. } => later,
+        Undelivered::PeerEnded { .. } => later.left_open(Replay::AtOnce { most: asked.replays() }),
+        Undelivered::TimedOut { .. } => later.left_open(Replay::Late),
+        Undelivered::TooLarge { .. } => later.left_open(Replay::Never),
+        Undelivered::NoRoots { .. } => later,
         Undelivered::CertificateRefused { .. } | Undelivered::Barred { .. } => Verdict::new(Class::Refused, undelivered.to_string()),
     }
 }
@@ -158,19 +182,13 @@ fn judge_response(response: &Response, asked: &Asked) -> Verdict {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => refusal::judge(response, asked),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => wait_as_told(response, asked, answered),
-        StatusCode::GATEWAY_TIMEOUT => Verdict::new(Class::Later, answered).with_replay(Replay::Late),
-        _ if status.is_server_error() => Verdict::new(Class::Later, answered).with_replay(after_a_lost_answer(asked)),
+        StatusCode::GATEWAY_TIMEOUT => Verdict::new(Class::Later, answered).left_open(Replay::Late),
+        _ if status.is_server_error() => Verdict::new(Class::Later, answered).left_open(Replay::AtOnce { most: asked.replays() }),
         _ if status.is_redirection() => {
             Verdict::new(Class::Refused, format!("{answered}, a redirect, which a token endpoint must not send"))
         }
         _ => Verdict::new(Class::Later, answered),
     }
-}
-
-/// A lost answer may hold the only live refresh token; a replay finds out, and on a strict server a second one harms.
-fn after_a_lost_answer(asked: &Asked) -> Replay {
-    let patient = asked.rotation == Rotation::None || asked.has_grace;
-    Replay::AtOnce { most: if patient { 3 } else { 1 } }
 }
 
 fn wait_as_told(response: &Response, asked: &Asked, answered: String) -> Verdict {

@@ -1,6 +1,6 @@
 //! A status of success: tokens, tokens with a flaw, or something that only looks like them (RFC 6749 section 5.1).
 
-use super::{Asked, Class, Expiry, Response, Save, Verdict, after_a_lost_answer, read_expires_in, refusal};
+use super::{Asked, Class, Expiry, Replay, Response, Save, Verdict, read_expires_in, refusal};
 use crate::{
     oauth::{
         json::{self, JsonFault},
@@ -31,9 +31,8 @@ pub(super) fn judge(response: &Response, asked: &Asked) -> Verdict {
 fn not_json(response: &Response, asked: &Asked) -> Verdict {
     let first = response.body.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
-        None | Some(b'{' | 0xEF) => {
-            Verdict::new(Class::Later, "the authorization server's answer is incomplete").with_replay(after_a_lost_answer(asked))
-        }
+        None | Some(b'{' | 0xEF) => Verdict::new(Class::Later, "the authorization server's answer is incomplete")
+            .left_open(Replay::AtOnce { most: asked.replays() }),
         Some(b'<') => Verdict::new(Class::Refused, "the authorization server answered with a web page instead of a token"),
         Some(_) => Verdict::new(Class::Refused, "the authorization server answered with text instead of a token"),
     }

@@ -11,7 +11,7 @@ pub use authorization_code::AuthorizationCode;
 pub use refresh::Refresh;
 
 use super::{
-    answer::{Asked, Purpose, Replay, Verdict, judge},
+    answer::{Asked, Purpose, Replay, Save, Verdict, judge},
     attempt::{Attempt, ExpectedIssuer},
     message::{Request, Response, Undelivered},
     pins::{Pins, Rotation},
@@ -193,6 +193,8 @@ struct Exchange {
     tries: u8,
     replays: u8,
     waited: bool,
+    /// An earlier try may have been acted on.
+    open: bool,
     last: Option<Verdict>,
     /// Whether a late replay is worth the wait; not while a live token can be served meanwhile.
     patient: bool,
@@ -202,7 +204,19 @@ impl Exchange {
     fn new(request: Request, purpose: Purpose, pins: &Pins, rotation: Rotation) -> Self {
         let has_grace = pins.grace_seconds > 0;
         let default_expires_in = pins.default_expires_in;
-        Self { request, purpose, rotation, has_grace, default_expires_in, tries: 0, replays: 0, waited: false, last: None, patient: true }
+        Self {
+            request,
+            purpose,
+            rotation,
+            has_grace,
+            default_expires_in,
+            tries: 0,
+            replays: 0,
+            waited: false,
+            open: false,
+            last: None,
+            patient: true,
+        }
     }
 
     fn send(&mut self) -> Step {
@@ -218,25 +232,38 @@ impl Exchange {
             Event::OutOfTime => return Err(self.give_up()),
             _ => return Err(ProtocolError::OutOfStep),
         };
-        let replay = verdict.replay;
-        if let super::answer::Save::Tokens(tokens) = verdict.save {
+        let (replay, most) = (verdict.replay, self.asked(SystemTime::UNIX_EPOCH).replays());
+        if let Save::Tokens(tokens) = verdict.save {
             return Ok(Step::Done(tokens, verdict.remarks));
         }
         // A try that never left must not hide that an earlier one may have been heard.
         if !(unsent && self.last.is_some()) {
-            self.last = Some(verdict);
+            let open = verdict.open;
+            self.last = Some(self.after_the_earlier(verdict));
+            self.open |= open;
         }
-        self.again(replay).ok_or_else(|| self.give_up())
+        self.again(replay, most).ok_or_else(|| self.give_up())
     }
 
-    fn again(&mut self, replay: Replay) -> Option<Step> {
+    /// What an earlier try may have done does not end with a later one, unless that one settles what the refresh token is worth.
+    fn after_the_earlier(&self, mut verdict: Verdict) -> Verdict {
+        let settled = !matches!(verdict.save, Save::Nothing);
+        if self.open && !verdict.open {
+            verdict.reason = format!("{}; the answer to an earlier try was lost", verdict.reason);
+            verdict.open = !settled;
+        }
+        verdict
+    }
+
+    fn again(&mut self, replay: Replay, most: u8) -> Option<Step> {
         match replay {
             Replay::Unsent { tries } if self.tries < tries => Some(Step::Wait(pause(self.tries))),
             Replay::AtOnce { most } if self.replays < most && !self.waited => {
                 self.replays += 1;
                 Some(self.send())
             }
-            Replay::After(wait) if !self.waited => {
+            Replay::After(wait) if !self.waited && self.replays < most => {
+                self.replays += 1;
                 self.waited = true;
                 Some(Step::Wait(wait))
             }

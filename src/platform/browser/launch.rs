@@ -1,7 +1,7 @@
 //! Starts the browser, apart from us.
 
 use super::{BrowserError, Choice, argument};
-use crate::platform::{child_env::SECRETS, harden};
+use crate::platform::{child_env, harden};
 use std::{
     io,
     process::{Child, Command, ExitStatus, Stdio},
@@ -77,7 +77,7 @@ fn desktop(address: &str) -> Vec<Command> {
 
 fn detach(command: &mut Command, hidden_env: &[String]) {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    for name in SECRETS.iter().copied().chain(hidden_env.iter().map(String::as_str)) {
+    for name in child_env::secrets().iter().chain(hidden_env) {
         command.env_remove(name);
     }
     // Ctrl-C in our terminal is meant for us.

@@ -52,7 +52,7 @@ impl Lock for FileLock {
         profile: &ProfileName,
         deadline: Instant,
         satisfied: &mut dyn FnMut() -> bool,
-    ) -> Result<Acquired, LockError> {
+    ) -> Result<Acquired<'_>, LockError> {
         let lock = LockFolder::open(&self.path)?.grant(identity, profile);
         let mut pause = FIRST_PAUSE;
         let mut look_at = Instant::now() + LOOK;

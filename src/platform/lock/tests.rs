@@ -115,7 +115,8 @@ fn f_19_a_holder_that_does_not_go_on_makes_followers_busy_and_is_named() {
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stopped");
     let began = Instant::now();
 
-    let outcome = FileLock::new(folder.path().join("locks")).acquire("file:/a", &till(), began + Duration::from_millis(150), &mut || false);
+    let lock = FileLock::new(folder.path().join("locks"));
+    let outcome = lock.acquire("file:/a", &till(), began + Duration::from_millis(150), &mut || false);
 
     let found = outcome.err().and_then(|error| if let LockError::Busy(holder) = error { holder } else { None }).expect("busy");
     assert_eq!(found.pid, holder.process.id());
@@ -129,7 +130,8 @@ fn a_free_lock_is_taken_without_asking_even_after_the_deadline() {
 
     let mut asked = 0;
 
-    let outcome = FileLock::new(folder.path()).acquire("x", &till(), Instant::now(), &mut || {
+    let lock = FileLock::new(folder.path());
+    let outcome = lock.acquire("x", &till(), Instant::now(), &mut || {
         asked += 1;
         true
     });
@@ -143,7 +145,8 @@ fn a_save_that_is_seen_while_the_lock_is_held_satisfies() {
     let folder = state();
     let _held = exclusive(&lock_in(&folder)).expect("free");
 
-    let outcome = FileLock::new(folder.path().join("locks")).acquire("file:/a", &till(), soon(), &mut || true);
+    let lock = FileLock::new(folder.path().join("locks"));
+    let outcome = lock.acquire("file:/a", &till(), soon(), &mut || true);
 
     assert!(matches!(outcome, Ok(Acquired::Satisfied)));
 }

@@ -88,7 +88,8 @@ pub fn init(world: &World<'_>, wanted: Option<&Path>) -> Result<PathBuf, StoreEr
     if Folder::create(&parent)?.create_new(name, text.as_bytes())? { Ok(path) } else { Err(StoreError::Conflict) }
 }
 
-fn from_file(path: &Path) -> Result<Option<Key>, StoreError> {
+/// The key in a file, or `None` where there is no file.
+pub(in crate::store) fn from_file(path: &Path) -> Result<Option<Key>, StoreError> {
     let Some(file) = check_key_file(path)? else { return Ok(None) };
     let mut text = Zeroizing::new(String::with_capacity(256));
     file.take(LONGEST_FILE).read_to_string(&mut text).map_err(|error| trouble(path, &error))?;
@@ -96,7 +97,7 @@ fn from_file(path: &Path) -> Result<Option<Key>, StoreError> {
 }
 
 /// Reads hex or base64, padded or not, of either alphabet.
-fn from_text(text: &Secret, origin: &str) -> Result<Key, StoreError> {
+pub(in crate::store) fn from_text(text: &Secret, origin: &str) -> Result<Key, StoreError> {
     let text = text.expose().trim().trim_end_matches('=').as_bytes();
     let decoded = HEXLOWER_PERMISSIVE
         .decode(text)
@@ -159,7 +160,8 @@ fn with_kept_salt(passphrase: &Secret, folder: &Folder) -> Result<Option<Key>, S
     }
 }
 
-fn derive(passphrase: &Secret, salt: &[u8]) -> Result<Key, StoreError> {
+/// A key from a passphrase, by Argon2id at the one cost of format 1.
+pub(in crate::store) fn derive(passphrase: &Secret, salt: &[u8]) -> Result<Key, StoreError> {
     let refused = |error: argon2::Error| StoreError::NoKey(format!("the passphrase cannot be stretched: {error}"));
     let mut stretched = Zeroizing::new([0; 32]);
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(stretched.len())).map_err(refused)?;

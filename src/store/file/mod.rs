@@ -4,7 +4,7 @@
 //! the key; it protects nothing from a process of the same user that can read the key as well. The caller holds the
 //! lock of a profile while it saves; a save of somebody who does not is found out by its generation.
 
-mod key;
+pub(super) mod key;
 
 use super::{
     KeySource, StoreKind, World,
@@ -46,13 +46,25 @@ struct FileStore<'w> {
     marks: HighWater,
     world: &'w World<'w>,
     key: OnceCell<Key>,
+    /// The folder for reading, once it was there and checked: ten thousand records are not ten thousand walks up to the
+    /// root. Whatever writes looks again.
+    found: OnceCell<Folder>,
 }
 
 impl<'w> FileStore<'w> {
     fn new(world: &'w World<'w>) -> Self {
         let folder = world.data.join("grants");
         let marks = HighWater::new(&world.state, identity(&folder));
-        Self { folder, marks, world, key: OnceCell::new() }
+        Self { folder, marks, world, key: OnceCell::new(), found: OnceCell::new() }
+    }
+
+    /// The folder, where there is one.
+    fn found(&self) -> Result<Option<&Folder>, StoreError> {
+        if self.found.get().is_none() {
+            let Some(folder) = Folder::find(&self.folder)? else { return Ok(None) };
+            let _ = self.found.set(folder);
+        }
+        Ok(self.found.get())
     }
 
     /// The key, found at the first need: listing and deleting ask nobody for a passphrase.
@@ -86,6 +98,21 @@ impl<'w> FileStore<'w> {
         let record = Record::decode(profile, &Secret::new(text)).map_err(corrupt)?;
         if record.generation == opened.generation { Ok(Some(record)) } else { Err(corrupt(BadRecord::Damaged)) }
     }
+
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn keep(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let folder = Folder::create(&self.folder)?;
+        let name = record_file(&record.profile);
+        let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
+        folder.replace(&name, &sealed, || {
+            let stored = self.load_from(&folder, &record.profile)?;
+            if may_replace(record, stored.as_ref()) { Ok(()) } else { Err(StoreError::Conflict) }
+        })?;
+        // Afterwards, since it looks at every name in the folder: until the record is there, each moment counts.
+        folder.sweep(&[&name], self.world.clock.now());
+        self.marks.raise(record);
+        Ok(())
+    }
 }
 
 impl TokenStore for FileStore<'_> {
@@ -116,23 +143,18 @@ impl TokenStore for FileStore<'_> {
     }
 
     fn load(&self, profile: &ProfileName) -> Result<Option<Record>, StoreError> {
-        match Folder::find(&self.folder)? {
+        match self.found()? {
             None => Ok(None),
-            Some(folder) => self.load_from(&folder, profile),
+            Some(folder) => self.load_from(folder, profile),
         }
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let folder = Folder::create(&self.folder)?;
-        let name = record_file(&record.profile);
-        folder.sweep(&[&name], self.world.clock.now());
-        let sealed = self.seal((Purpose::Record, &record.profile, record.generation), record.encode().expose().as_bytes())?;
-        folder.replace(&name, &sealed, || {
-            let stored = self.load_from(&folder, &record.profile)?.map_or(0, |stored| stored.generation);
-            if stored.checked_add(1) == Some(record.generation) { Ok(()) } else { Err(StoreError::Conflict) }
-        })?;
-        self.marks.raise(record);
-        Ok(())
+        self.keep(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.keep(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
@@ -142,7 +164,7 @@ impl TokenStore for FileStore<'_> {
     }
 
     fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
-        let Some(folder) = Folder::find(&self.folder)? else { return Ok(None) };
+        let Some(folder) = self.found()? else { return Ok(None) };
         let Some(bytes) = folder.read(&intent_file(profile))? else { return Ok(None) };
         let opened = self.open(Purpose::Intent, profile, &bytes)?;
         let read = serde_json::from_slice(&opened.text);

@@ -31,6 +31,14 @@ const PROBES: &str = "tokenstrap-probe";
 /// The keychain in the table.
 pub struct Kind;
 
+/// Whether secrets are read in the clear, over a bus that only processes of this user reach; `None` where no bus is there.
+pub fn reads_in_clear() -> Option<bool> {
+    #[cfg(target_os = "linux")]
+    return bus::find().ok().map(|bus| matches!(bus, bus::Bus::Local(_)));
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 impl StoreKind for Kind {
     fn name(&self) -> &'static str {
         "keychain"

@@ -32,6 +32,18 @@ impl<'w> Keychain<'w> {
     pub(super) fn new(world: &World<'w>) -> Self {
         Self { entropy: world.entropy, limit: if world.prompt { deadline::PROMPT } else { deadline::CALL } }
     }
+
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let (record, text) = (record.clone(), record.encode());
+        deadline::within(self.limit, move || {
+            if !may_replace(&record, load(&record.profile)?.as_ref()) {
+                return Err(StoreError::Conflict);
+            }
+            save(&record.profile, &text)?;
+            index(|names| names.push(record.profile))
+        })
+    }
 }
 
 impl TokenStore for Keychain<'_> {
@@ -63,15 +75,11 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let (profile, generation, text) = (record.profile.clone(), record.generation, record.encode());
-        deadline::within(self.limit, move || {
-            let stored = load(&profile)?.map_or(0, |stored| stored.generation);
-            if stored.checked_add(1) != Some(generation) {
-                return Err(StoreError::Conflict);
-            }
-            save(&profile, &text)?;
-            index(|names| names.push(profile))
-        })
+        self.put(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.put(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {

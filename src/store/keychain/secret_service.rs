@@ -16,6 +16,7 @@ use crate::{
 };
 use dbus_secret_service::Item;
 use std::{
+    cell::RefCell,
     thread,
     time::{Duration, SystemTime},
 };
@@ -34,11 +35,14 @@ pub(super) struct Keychain<'w> {
     may_prompt: bool,
     entropy: &'w dyn Entropy,
     clock: &'w dyn Clock,
+    /// The session that wrote the last intent. The save that follows needs no key agreement between the server's answer
+    /// and the write, and the agreement has proved itself.
+    ready: RefCell<Option<Session>>,
 }
 
 impl<'w> Keychain<'w> {
     pub(super) fn new(world: &World<'w>) -> Self {
-        Self { may_prompt: world.prompt, entropy: world.entropy, clock: world.clock }
+        Self { may_prompt: world.prompt, entropy: world.entropy, clock: world.clock, ready: RefCell::default() }
     }
 
     fn reading<T: Send + 'static>(&self, call: impl FnOnce(&Session) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
@@ -49,6 +53,27 @@ impl<'w> Keychain<'w> {
     fn writing<T: Send + 'static>(&self, call: impl FnOnce(bool) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
         let may_prompt = self.may_prompt;
         deadline::within(self.limit(), move || call(may_prompt))
+    }
+
+    /// Writes the record where `may_replace` says so of what lies there.
+    fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
+        let (record, text, label) = (record.clone(), record.encode(), label(record));
+        let ready = self.ready.take();
+        self.writing(move |may_prompt| {
+            let (session, stored) = match ready.and_then(|session| Some((newest(&session, &record.profile).ok()?, session))) {
+                Some((stored, session)) => (session, stored),
+                // None yet, or the keychain has been started again since.
+                None => {
+                    let session = Session::writing(may_prompt)?;
+                    let stored = newest(&session, &record.profile)?;
+                    (session, stored)
+                }
+            };
+            if !may_replace(&record, stored.as_ref()) {
+                return Err(StoreError::Conflict);
+            }
+            keep(session, &label, (RECORDS, record.profile.as_str()), &text).map(drop)
+        })
     }
 
     fn limit(&self) -> Duration {
@@ -77,8 +102,7 @@ impl TokenStore for Keychain<'_> {
         let before = self.clock.now().checked_sub(ABANDONED).unwrap_or(SystemTime::UNIX_EPOCH);
         self.writing(move |may_prompt| {
             let text = Secret::new(name.as_str());
-            keep(may_prompt, "tokenstrap: probe", (PROBES, &name), &text)?;
-            let session = Session::writing(may_prompt)?;
+            let session = keep(Session::writing(may_prompt)?, "tokenstrap: probe", (PROBES, &name), &text)?;
             for item in session.find(PROBES, None)? {
                 if is_probe_to_remove(&item, &name, before) {
                     remove(&item)?;
@@ -99,23 +123,22 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let (profile, generation, text, label) = (record.profile.clone(), record.generation, record.encode(), label(record));
-        self.writing(move |may_prompt| {
-            let stored = newest(&Session::reading(may_prompt)?, &profile)?.map_or(0, |stored| stored.generation);
-            if stored.checked_add(1) != Some(generation) {
-                return Err(StoreError::Conflict);
-            }
-            keep(may_prompt, &label, (RECORDS, profile.as_str()), &text)
-        })
+        self.put(record, Record::follows)
+    }
+
+    fn take_in(&self, record: &Record) -> Result<(), StoreError> {
+        self.put(record, Record::is_newer_than)
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
         let text = serde_json::to_string(intent).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let profile = profile.clone();
-        self.writing(move |may_prompt| {
+        let session = self.writing(move |may_prompt| {
             let label = format!("tokenstrap: {profile} is being refreshed");
-            keep(may_prompt, &label, (INTENTS, profile.as_str()), &Secret::new(text))
-        })
+            keep(Session::writing(may_prompt)?, &label, (INTENTS, profile.as_str()), &Secret::new(text))
+        })?;
+        self.ready.replace(Some(session));
+        Ok(())
     }
 
     fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
@@ -182,26 +205,31 @@ fn newest_of(texts: Vec<Option<Secret>>, profile: &ProfileName) -> Result<Option
     Ok(newest)
 }
 
-/// Writes an item, finds it again, and compares (RELIABILITY F-11). Each try has a session of its own: a key
-/// agreement that went wrong goes wrong for all that is written with it.
-fn keep(may_prompt: bool, label: &str, (service, username): (&str, &str), wanted: &Secret) -> Result<(), StoreError> {
+/// Writes an item, finds it again, and compares (RELIABILITY F-11); gives the session that did it. Each further try has a
+/// session of its own: a key agreement that went wrong goes wrong for all that is written with it.
+fn keep(first: Session, label: &str, place: (&str, &str), wanted: &Secret) -> Result<Session, StoreError> {
+    let mut session = first;
     for attempt in 0..TRIES {
         if attempt > 0 {
             thread::sleep(PAUSE);
+            session = session.anew()?;
         }
-        let session = Session::writing(may_prompt)?;
-        let written = session.put(label, service, username, wanted)?;
-        let found = session.find(service, Some(username))?;
-        // Older copies, in another keyring or with further attributes, would come back one day.
-        for stray in found.iter().filter(|item| item.path != written.path) {
-            remove(stray)?;
-        }
-        let back = found.iter().find(|item| item.path == written.path).map(text).transpose()?.flatten();
-        if back.is_some_and(|back| back.matches(wanted.expose())) {
-            return Ok(());
+        if is_kept(&session, label, place, wanted)? {
+            return Ok(session);
         }
     }
     Err(StoreError::Forgetful(PLACE.to_owned()))
+}
+
+fn is_kept(session: &Session, label: &str, (service, username): (&str, &str), wanted: &Secret) -> Result<bool, StoreError> {
+    let written = session.put(label, service, username, wanted)?;
+    let found = session.find(service, Some(username))?;
+    // Older copies, in another keyring or with further attributes, would come back one day.
+    for stray in found.iter().filter(|item| item.path != written.path) {
+        remove(stray)?;
+    }
+    let back = found.iter().find(|item| item.path == written.path).map(text).transpose()?.flatten();
+    Ok(back.is_some_and(|back| back.matches(wanted.expose())))
 }
 
 /// Our own probe, and those whose writers were killed long ago.

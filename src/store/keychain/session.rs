@@ -29,6 +29,11 @@ impl Session {
         Self::open(EncryptionType::Dh, may_prompt)
     }
 
+    /// Another one for writing.
+    pub(super) fn anew(&self) -> Result<Self, StoreError> {
+        Self::writing(self.may_prompt)
+    }
+
     fn open(encryption: EncryptionType, may_prompt: bool) -> Result<Self, StoreError> {
         let seconds = if may_prompt { PROMPT } else { 0 };
         let service = SecretService::connect_with_max_prompt_timeout(encryption, seconds).map_err(|error| trouble(&error))?;

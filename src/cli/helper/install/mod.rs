@@ -16,7 +16,7 @@ use crate::{
         failure::{Exit, Failure},
     },
     oauth::bound::Bound,
-    platform::child_env::SECRETS,
+    platform::child_env,
     profile::ProfileName,
     text::printable_bytes,
 };
@@ -75,7 +75,7 @@ impl Site<'_> {
 fn run(program: &str, arguments: &[&str]) -> Result<Output, Failure> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
-    for name in SECRETS {
+    for name in child_env::secrets() {
         command.env_remove(name);
     }
     command.output().map_err(|error| match error.kind() {
