@@ -161,7 +161,7 @@ pub(super) fn hand_out(context: &Context, profile: &ProfileName, settings: &Sett
             Err(error) => return Err(Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`"))),
         };
         refuse_other_pins(profile, settings, &stale)?;
-        let outcome = flow::access_token(world, profile, need);
+        let outcome = flow::renewed(world, profile, need, stale);
         outcome
             .map_err(|error| Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`")).hint_login(profile))
     })

@@ -94,10 +94,17 @@ pub fn peek(world: &World<'_>, profile: &ProfileName, need: &Need) -> Result<Res
 /// # Errors
 /// [`FlowError`]; the stored grant is as good as before.
 pub fn access_token(world: &World<'_>, profile: &ProfileName, need: &Need) -> Result<Handed, FlowError> {
-    let stale = match peek(world, profile, need)? {
-        Ok(handed) => return Ok(handed),
-        Err(stale) => stale,
-    };
+    match peek(world, profile, need)? {
+        Ok(handed) => Ok(handed),
+        Err(stale) => renewed(world, profile, need, stale),
+    }
+}
+
+/// A token that satisfies the need, where the record that [`peek`] gave does not.
+///
+/// # Errors
+/// [`FlowError`]; the stored grant is as good as before.
+pub fn renewed(world: &World<'_>, profile: &ProfileName, need: &Need, stale: Record) -> Result<Handed, FlowError> {
     let handed = match locked(world, profile, need, stale.generation) {
         Err(refusal) if may_pass(&refusal) && need.takes_any_live(&stale, world.clock.now()) => {
             Handed::while_it_lives(stale, &refusal.to_string())

@@ -20,7 +20,7 @@ mod refreshing;
 mod refused;
 mod save;
 
-pub use access_token::{Handed, Need, access_token, peek};
+pub use access_token::{Handed, Need, access_token, peek, renewed};
 pub use bind::bind;
 pub use budget::Budget;
 pub use check::{Finding, Report, check};
