@@ -71,6 +71,8 @@ mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
+mod stores_keyutils;
+#[cfg(target_os = "linux")]
 mod stores_vault;
 #[cfg(target_os = "linux")]
 mod storm;

@@ -180,7 +180,7 @@ fn child_opens_a_browser() {
     let locks = crate::platform::lock::LockFolder::open(folder.path()).expect("a folder");
     let _held = locks.grant("x", &"till".parse().expect("a name")).try_exclusive().expect("a lock");
     let _hold = crate::platform::signals::Hold::begin(1).expect("held");
-    let script = Script::new("env; echo \"core $(ulimit -Sc)\"; ls -l /proc/self/fd; grep -E 'Sig(Blk|Cgt)' /proc/$$/status");
+    let script = Script::new("env; echo \"core $(ulimit -Sc)\"; ls -l /proc/self/fd; (exec grep -E 'Sig(Blk|Cgt)' /proc/self/status)");
 
     open(&url("https://h.example/"), &script.choice(), &["MY_CLIENT_SECRET".to_owned()]).expect("opened");
 
