@@ -41,8 +41,11 @@ class Tally:
 
 def recovers(home, server, profile="till", client="till"):
     """The next plain call refreshes, since tokens live shorter than --min-ttl; else a new login mends it for the next try."""
+    home.mend()
     seen = len(server.log)
     call = home.run("token", profile)
+    if home.mend():
+        call = home.run("token", profile)
     asked = [entry for entry in server.refreshes(seen) if entry["client"] == client]
     good = call.returncode == 0 and server.is_live(call.stdout.strip()) and bool(asked) and asked[-1]["status"] == 200
     if not good:
@@ -82,6 +85,8 @@ def matrix(killat, store, grace, later, step):
             committed = any(entry["status"] == 200 for entry in server.refreshes(seen))
             server.skip(later)
             tally.count(recovers(home, server), committed, f"{number} {made[-1]}")
+        if home.aborts:
+            say(f"the keyring aborted {home.aborts} times and was started again")
     return tally, calls
 
 

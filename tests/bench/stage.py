@@ -60,6 +60,7 @@ class Home:
         self.binary, self.store = binary, store
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tokenstrap-bench-"))
         self.daemons = {}
+        self.aborts = 0
         places = {"HOME": "home", "XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state", "XDG_RUNTIME_DIR": "run"}
         for place in [*places.values(), "cwd"]:
             (self.folder / place).mkdir(mode=0o700)
@@ -94,8 +95,11 @@ class Home:
         quiet = {"env": self.env, "stderr": subprocess.DEVNULL}
         self.daemons["dbus-daemon"] = subprocess.Popen(bus, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **quiet)
         self.env["DBUS_SESSION_BUS_ADDRESS"] = self.daemons["dbus-daemon"].stdout.readline().decode().strip()
+        self._start_keyring()
+
+    def _start_keyring(self):
         keyring = ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"]
-        daemon = subprocess.Popen(keyring, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, **quiet)
+        daemon = subprocess.Popen(keyring, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env)
         self.daemons["gnome-keyring-daemon"] = daemon
         daemon.stdin.write(b"password of the bench")
         daemon.stdin.close()
@@ -105,6 +109,15 @@ class Home:
         while b"boolean false" not in subprocess.run(ask, env=self.env, capture_output=True).stdout:
             if time.monotonic() > end:
                 raise RuntimeError("the keyring did not come up")
+
+    def mend(self):
+        """Starts the keyring again where it has aborted, as it does now and then; says whether it had."""
+        daemon = self.daemons.get("gnome-keyring-daemon")
+        if daemon is None or daemon.poll() is None:
+            return False
+        self.aborts += 1
+        self._start_keyring()
+        return True
 
     def words(self, *words):
         return [str(self.binary), *words]
