@@ -13,6 +13,10 @@ const MOST: usize = 500;
 ///
 /// Applying it twice changes nothing.
 pub fn printable(raw: &str) -> String {
+    // Nearly every text that is shown is short and plain.
+    if raw.len() <= MOST && raw.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return raw.to_owned();
+    }
     let mut shown = String::with_capacity(raw.len().min(MOST));
     let mut count = 0;
     for character in raw.chars() {

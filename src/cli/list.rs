@@ -61,8 +61,7 @@ pub(super) fn rows(context: &Context) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     // Profiles of one store are read in one session with it.
     let mut by_store = std::collections::BTreeMap::<String, Vec<(ProfileName, Settings)>>::new();
-    for profile in &configured {
-        let settings = context.settings(profile)?;
+    for (profile, settings) in configured.iter().zip(context.config.settings_of(&configured)?) {
         by_store.entry(context.store_name(&settings)?).or_default().push((profile.clone(), settings));
     }
     by_store.entry(context.store_name(&Settings::default())?).or_default();

@@ -18,17 +18,14 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
         Err(error) => return Err(io(error)),
     };
-    check(path, &file)?;
-    let mut text = String::new();
-    let read = file.take(LARGEST + 1).read_to_string(&mut text);
-    match read {
-        Ok(_) if text.len() as u64 > LARGEST => Err(ConfigError::Form { file: shown(path), reason: "it is larger than 256 KiB".into() }),
-        Ok(_) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(ConfigError::Form { file: shown(path), reason: "it is not UTF-8".into() })
-        }
-        Err(error) => Err(io(error)),
+    let size = check(path, &file)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(LARGEST)).unwrap_or_default() + 1);
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(ConfigError::Form { file: shown(path), reason: "it is larger than 256 KiB".into() });
     }
+    let text = String::from_utf8(bytes);
+    text.map(Some).map_err(|_| ConfigError::Form { file: shown(path), reason: "it is not UTF-8".into() })
 }
 
 /// Opens for reading without waiting: a pipe in the file's place would keep every call for ever.
@@ -40,9 +37,9 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Only the user, or root for everybody, may have written it.
+/// Only the user, or root for everybody, may have written it. Tells its size.
 #[cfg(unix)]
-fn check(path: &Path, file: &File) -> Result<(), ConfigError> {
+fn check(path: &Path, file: &File) -> Result<u64, ConfigError> {
     use std::os::unix::fs::MetadataExt;
     let refused = |reason: &str| Err(ConfigError::Unsafe { file: shown(path), reason: reason.to_owned() });
     let metadata = file.metadata().map_err(|error| ConfigError::Io { file: shown(path), reason: error.to_string() })?;
@@ -56,12 +53,13 @@ fn check(path: &Path, file: &File) -> Result<(), ConfigError> {
     if metadata.mode() & 0o022 != 0 {
         return refused("can be written by others; take that away with `chmod go-w`");
     }
-    Ok(())
+    Ok(metadata.len())
 }
 
 #[cfg(not(unix))]
-fn check(_path: &Path, _file: &File) -> Result<(), ConfigError> {
-    Ok(())
+fn check(path: &Path, file: &File) -> Result<u64, ConfigError> {
+    let metadata = file.metadata().map_err(|error| ConfigError::Io { file: shown(path), reason: error.to_string() })?;
+    Ok(metadata.len())
 }
 
 /// Replaces a file in one step; 0600 in folders of 0700.

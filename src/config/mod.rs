@@ -87,6 +87,9 @@ pub enum ConfigError {
     },
 }
 
+/// So many files are read faster than a thread is started.
+const FEW: usize = 256;
+
 /// The user's settings on this machine.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -115,6 +118,25 @@ impl Config {
     /// [`ConfigError`].
     pub fn settings(&self, profile: &ProfileName) -> Result<Settings, ConfigError> {
         read(&self.path(profile))
+    }
+
+    /// The choices for many profiles, in their order, read by as many threads as the machine runs at once.
+    ///
+    /// # Errors
+    /// [`ConfigError`] of the first one that cannot be read.
+    pub fn settings_of(&self, profiles: &[ProfileName]) -> Result<Vec<Settings>, ConfigError> {
+        let hands = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = profiles.len().div_ceil(hands).max(FEW);
+        std::thread::scope(|scope| {
+            let read = |part: &[ProfileName]| part.iter().map(|profile| self.settings(profile)).collect::<Result<Vec<_>, _>>();
+            let (own, others) = profiles.split_at(profiles.len().min(share));
+            let others: Vec<_> = others.chunks(share).map(|part| scope.spawn(move || read(part))).collect();
+            let mut all = read(own)?;
+            for part in others {
+                all.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(all)
+        })
     }
 
     /// Refuses a name that differs from another one in case only.

@@ -243,11 +243,14 @@ impl Record {
         struct Head {
             format: u32,
         }
-        let head: Head = serde_json::from_str(text.expose()).map_err(|_| BadRecord::Damaged)?;
-        if head.format > FORMAT {
-            return Err(BadRecord::Newer(head.format));
+        let newer = |format| (format > FORMAT).then_some(BadRecord::Newer(format));
+        let record: Self = serde_json::from_str(text.expose()).map_err(|_| {
+            let head = serde_json::from_str::<Head>(text.expose());
+            head.ok().and_then(|head| newer(head.format)).unwrap_or(BadRecord::Damaged)
+        })?;
+        if let Some(newer) = newer(record.format) {
+            return Err(newer);
         }
-        let record: Self = serde_json::from_str(text.expose()).map_err(|_| BadRecord::Damaged)?;
         if record.profile == *profile { Ok(record) } else { Err(BadRecord::Swapped) }
     }
 }

@@ -56,7 +56,8 @@ impl Folder {
     pub(super) fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let path = self.0.join(name);
         let Some((file, size)) = guard::open_existing(&path)? else { return Ok(None) };
-        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(MOST).min(MOST)));
+        // One byte of room more shows the end of the file without another buffer.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(MOST).min(MOST) + 1));
         file.take(MOST as u64).read_to_end(&mut bytes).map_err(|error| trouble(&path, &error))?;
         Ok(Some(bytes))
     }
