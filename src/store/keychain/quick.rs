@@ -16,6 +16,7 @@ use dbus::{
     channel::Channel,
 };
 use std::{
+    cell::RefCell,
     collections::HashMap,
     time::{Duration, Instant},
 };
@@ -31,27 +32,48 @@ const PLAIN: &str = "plain";
 /// Session, parameters, value, content type (Secret Service API, "Secret").
 type Transferred = (Path<'static>, Vec<u8>, Vec<u8>, String);
 
-/// The texts of all items with these attributes, `None` in the place of one that is no text.
-///
-/// `Ok(None)` leaves the question to the library.
-///
-/// # Errors
-/// [`StoreError`], as the library's calls have it.
-pub(super) fn texts(service: &str, username: &str) -> Result<Option<Vec<Option<Secret>>>, StoreError> {
-    let Bus::Local(address) = bus::find()? else { return Ok(None) };
-    if !bus::is_ready(&address) {
-        return Ok(None);
+/// Reads over one connection, which the first read opens: a follower reads again when the sender has let go, and every
+/// connection more is one more that the keychain has to greet and forget.
+#[derive(Default)]
+pub(super) struct Reader(RefCell<Option<Line>>);
+
+/// A connection with a session on it.
+struct Line {
+    channel: Channel,
+    session: Path<'static>,
+}
+
+impl Reader {
+    /// The texts of all items with these attributes, `None` in the place of one that is no text.
+    ///
+    /// `Ok(None)` leaves the question to the library.
+    ///
+    /// # Errors
+    /// [`StoreError`], as the library's calls have it.
+    pub(super) fn texts(&self, service: &str, username: &str) -> Result<Option<Vec<Option<Secret>>>, StoreError> {
+        let attributes = HashMap::from([("service", service), ("username", username)]);
+        let end = Instant::now() + PATIENCE;
+        // A keychain that was started again does not know the session: that is no trouble, a new line finds out.
+        let known = self.0.take().and_then(|line| Some((search(&line.channel, &attributes, end).ok()??, line)));
+        let (found, line) = match known {
+            Some(known) => known,
+            None => match open(&attributes, end)? {
+                Some(opened) => opened,
+                None => return Ok(None),
+            },
+        };
+        let Some(texts) = secrets(&line, &found, end)? else { return Ok(None) };
+        self.0.replace(Some(line));
+        Ok(Some(texts))
     }
-    let end = Instant::now() + PATIENCE;
-    let channel = Channel::open_private(&address).map_err(|error| failed(&error))?;
-    let Some((session, found)) = search(&channel, HashMap::from([("service", service), ("username", username)]), end)? else {
-        return Ok(None);
-    };
+}
+
+/// The secrets of these items; `None` where one of them was locked or removed since they were found.
+fn secrets(line: &Line, found: &[Path<'static>], end: Instant) -> Result<Option<Vec<Option<Secret>>>, StoreError> {
     let Some(asked) = method("GetSecrets") else { return Ok(None) };
-    let Ok(asked) = channel.send(asked.append2(&found, session)) else { return Ok(None) };
-    let answers = answers(&channel, &[asked], end)?;
+    let Ok(asked) = line.channel.send(asked.append2(found, line.session.clone())) else { return Ok(None) };
+    let answers = answers(&line.channel, &[asked], end)?;
     let Some(Ok(secrets)) = answers.first().map(Message::read1::<HashMap<Path<'static>, Transferred>>) else { return Ok(None) };
-    // An item that was locked or removed between the two questions is missing here.
     if secrets.len() != found.len() {
         return Ok(None);
     }
@@ -59,23 +81,37 @@ pub(super) fn texts(service: &str, username: &str) -> Result<Option<Vec<Option<S
     Ok(Some(secrets.into_values().map(|(_, _, value, _)| text(value)).collect()))
 }
 
-type Found = (Path<'static>, Vec<Path<'static>>);
+type Found = Vec<Path<'static>>;
 
-/// A session, and the items that are there and unlocked; `None` where that is not all there is to say.
-fn search(channel: &Channel, attributes: HashMap<&str, &str>, end: Instant) -> Result<Option<Found>, StoreError> {
+/// A new line, and what is found over it; `None` where that is not all there is to say.
+fn open(attributes: &HashMap<&str, &str>, end: Instant) -> Result<Option<(Found, Line)>, StoreError> {
+    let Bus::Local(address) = bus::find()? else { return Ok(None) };
+    if !bus::is_ready(&address) {
+        return Ok(None);
+    }
+    let channel = Channel::open_private(&address).map_err(|error| failed(&error))?;
     let hello = Message::new_method_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello");
     let (Ok(hello), Some(open), Some(search)) = (hello, method("OpenSession"), method("SearchItems")) else { return Ok(None) };
     let mut questions = Vec::new();
     for question in [hello, open.append2(PLAIN, Variant("")), search.append1(attributes)] {
         questions.extend(channel.send(question));
     }
-    let answers = answers(channel, &questions, end)?;
+    let answers = answers(&channel, &questions, end)?;
     let [_, opened, searched] = answers.as_slice() else { return Ok(None) };
-    let Ok((found, locked)) = searched.read2::<Vec<Path<'static>>, Vec<Path<'static>>>() else { return Ok(None) };
-    if found.is_empty() || !locked.is_empty() {
-        return Ok(None);
-    }
-    Ok(session(opened).map(|session| (session, found)))
+    let (found, session) = (unlocked(searched), session(opened));
+    Ok(found.zip(session).map(|(found, session)| (found, Line { channel, session })))
+}
+
+/// What is found over a line that is open; `None` where that is not all there is to say.
+fn search(channel: &Channel, attributes: &HashMap<&str, &str>, end: Instant) -> Result<Option<Found>, StoreError> {
+    let Some(Ok(asked)) = method("SearchItems").map(|search| channel.send(search.append1(attributes))) else { return Ok(None) };
+    Ok(answers(channel, &[asked], end)?.first().and_then(unlocked))
+}
+
+/// The items of an answer, where there are some and none is locked.
+fn unlocked(answer: &Message) -> Option<Found> {
+    let (found, locked) = answer.read2::<Vec<Path<'static>>, Vec<Path<'static>>>().ok()?;
+    (!found.is_empty() && locked.is_empty()).then_some(found)
 }
 
 /// The session's path, which stands behind a value that has no meaning for plain sessions.

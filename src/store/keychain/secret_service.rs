@@ -38,11 +38,18 @@ pub(super) struct Keychain<'w> {
     /// The session that wrote the last intent. The save that follows needs no key agreement between the server's answer
     /// and the write, and the agreement has proved itself.
     ready: RefCell<Option<Session>>,
+    reader: quick::Reader,
 }
 
 impl<'w> Keychain<'w> {
     pub(super) fn new(world: &World<'w>) -> Self {
-        Self { may_prompt: world.prompt, entropy: world.entropy, clock: world.clock, ready: RefCell::default() }
+        Self {
+            may_prompt: world.prompt,
+            entropy: world.entropy,
+            clock: world.clock,
+            ready: RefCell::default(),
+            reader: quick::Reader::default(),
+        }
     }
 
     fn reading<T: Send + 'static>(&self, call: impl FnOnce(&Session) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
@@ -113,7 +120,7 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn load(&self, profile: &ProfileName) -> Result<Option<Record>, StoreError> {
-        match quick::texts(RECORDS, profile.as_str())? {
+        match self.reader.texts(RECORDS, profile.as_str())? {
             Some(texts) => newest_of(texts, profile),
             None => {
                 let profile = profile.clone();
