@@ -35,8 +35,8 @@ pub(super) struct Keychain<'w> {
     may_prompt: bool,
     entropy: &'w dyn Entropy,
     clock: &'w dyn Clock,
-    /// The session that wrote the last intent. The save that follows needs no key agreement between the server's answer
-    /// and the write, and the agreement has proved itself.
+    /// The session that looked for an intent and wrote one. The save that follows needs no key agreement between the
+    /// server's answer and the write, and the agreement has proved itself.
     ready: RefCell<Option<Session>>,
     reader: quick::Reader,
 }
@@ -62,11 +62,27 @@ impl<'w> Keychain<'w> {
         deadline::within(self.limit(), move || call(may_prompt))
     }
 
+    /// Asks over the session that is ready, or a new one where there is none yet or the keychain has been started again
+    /// since, and keeps it ready.
+    fn over_ready<T: Send + 'static>(&self, call: impl Fn(&Session) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        let ready = self.ready.take();
+        let (session, told) = self.writing(move |may_prompt| {
+            if let Some((told, session)) = ready.and_then(|session| Some((call(&session).ok()?, session))) {
+                return Ok((session, told));
+            }
+            let session = Session::writing(may_prompt)?;
+            let told = call(&session)?;
+            Ok((session, told))
+        })?;
+        self.ready.replace(Some(session));
+        Ok(told)
+    }
+
     /// Writes the record where `may_replace` says so of what lies there.
     fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
         let (record, text, label) = (record.clone(), record.encode(), label(record));
         let ready = self.ready.take();
-        self.writing(move |may_prompt| {
+        let session = self.writing(move |may_prompt| {
             let (session, stored) = match ready.and_then(|session| Some((newest(&session, &record.profile).ok()?, session))) {
                 Some((stored, session)) => (session, stored),
                 // None yet, or the keychain has been started again since.
@@ -79,8 +95,10 @@ impl<'w> Keychain<'w> {
             if !may_replace(&record, stored.as_ref()) {
                 return Err(StoreError::Conflict);
             }
-            keep(session, &label, (RECORDS, record.profile.as_str()), &text).map(drop)
-        })
+            keep(session, &label, (RECORDS, record.profile.as_str()), &text)
+        })?;
+        self.ready.replace(Some(session));
+        Ok(())
     }
 
     fn limit(&self) -> Duration {
@@ -140,9 +158,14 @@ impl TokenStore for Keychain<'_> {
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
         let text = serde_json::to_string(intent).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let profile = profile.clone();
+        let ready = self.ready.take();
         let session = self.writing(move |may_prompt| {
             let label = format!("tokenstrap: {profile} is being refreshed");
-            keep(Session::writing(may_prompt)?, &label, (INTENTS, profile.as_str()), &Secret::new(text))
+            let (place, text) = ((INTENTS, profile.as_str()), Secret::new(text));
+            match ready.map(|session| keep(session, &label, place, &text)) {
+                Some(Ok(session)) => Ok(session),
+                _ => keep(Session::writing(may_prompt)?, &label, place, &text),
+            }
         })?;
         self.ready.replace(Some(session));
         Ok(())
@@ -150,16 +173,16 @@ impl TokenStore for Keychain<'_> {
 
     fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
         let profile = profile.clone();
-        self.reading(move |session| {
+        self.over_ready(move |session| {
             let Some(item) = session.find(INTENTS, Some(profile.as_str()))?.into_iter().next() else { return Ok(None) };
             let read = text(&item)?.and_then(|text| serde_json::from_str(text.expose()).ok());
-            read.map(Some).ok_or(StoreError::Corrupt { profile, reason: BadRecord::Damaged })
+            read.map(Some).ok_or_else(|| StoreError::Corrupt { profile: profile.clone(), reason: BadRecord::Damaged })
         })
     }
 
     fn clear(&self, profile: &ProfileName) -> Result<(), StoreError> {
         let profile = profile.clone();
-        self.reading(move |session| session.find(INTENTS, Some(profile.as_str()))?.iter().try_for_each(remove))
+        self.over_ready(move |session| session.find(INTENTS, Some(profile.as_str()))?.iter().try_for_each(remove))
     }
 
     fn delete(&self, profile: &ProfileName) -> Result<(), StoreError> {
