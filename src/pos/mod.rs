@@ -1,0 +1,4 @@
+//! The register's side of Loyalty and Payments, rehearsed: a stand-in for an integrator's server, and for the register.
+//!
+//! A Lightspeed O-Series register *calls* the integrator's server, and its customer search crashes on anything but JSON.
+//! So whatever comes in here, what goes out is JSON. What the vendor does not document is data that a user can edit.
