@@ -3,6 +3,12 @@
 //! A Lightspeed O-Series register *calls* the integrator's server, and its customer search crashes on anything but JSON.
 //! So whatever comes in here, what goes out is JSON. What the vendor does not document is data that a user can edit.
 
+pub mod call;
+pub mod collection;
+pub mod fields;
 pub mod journal;
+mod multipart;
 pub mod recording;
 pub mod register;
+pub mod shop;
+pub mod template;

@@ -33,9 +33,7 @@ impl Shop {
     pub(super) fn balance(&mut self, ask: &Ask<'_>) -> Outcome {
         let asked = ask.words(&reference(ask));
         let Some(card) = self.card(&reference(ask)) else { return Outcome::refused("unknown-card", asked, "Unknown card") };
-        Outcome::new("balance", asked, format!("balance {}", card.balance))
-            .json("balance", card.balance)
-            .text("reference_id", &card.id)
+        Outcome::new("balance", asked, format!("balance {}", card.balance)).json("balance", card.balance).text("reference_id", &card.id)
     }
 
     /// Checkout: from the card that is named, else a payment that always succeeds.

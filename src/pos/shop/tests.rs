@@ -79,7 +79,9 @@ fn amounts_that_are_none_move_nothing() {
     let mut shop = shop();
     let before = shop.data().clone();
 
-    for (name, amount) in [("topup", "0"), ("topup", "-5"), ("topup", "x"), ("topup", ""), ("checkout", "-1"), ("checkout", "1e9"), ("refund", "NaN")] {
+    for (name, amount) in
+        [("topup", "0"), ("topup", "-5"), ("topup", "x"), ("topup", ""), ("checkout", "-1"), ("checkout", "1e9"), ("refund", "NaN")]
+    {
         assert_eq!(said(&mut shop, name, &format!("reference_id=GC-1001&amount={amount}")).0, "no-amount", "{name} {amount}");
     }
     for name in ["topup", "balance", "checkout", "refund"] {
