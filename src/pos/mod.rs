@@ -7,6 +7,7 @@ pub mod call;
 pub mod collection;
 pub mod fields;
 pub mod journal;
+pub mod matching;
 mod multipart;
 pub mod recording;
 pub mod register;
