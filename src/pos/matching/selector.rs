@@ -21,8 +21,7 @@ const SELECTORS: [(&str, fn(&Entry, &str) -> bool); 3] = [(CODE, has_code), (ID,
 /// Keeps the entries that the selector headers of the call ask for.
 ///
 /// # Errors
-/// [`NoMatch::Selector`] for the first header that leaves none, [`NoMatch::Fields`] where headers or body differ from
-/// all the saved ones.
+/// [`NoMatch::Selector`] for the first header that leaves none.
 pub(super) fn select<'a, T: Copy>(
     call: &Call,
     variables: &Variables,
@@ -36,13 +35,19 @@ pub(super) fn select<'a, T: Copy>(
             return Err(NoMatch::Selector { header, value });
         }
     }
-    if let Some(names) = asked(call, MATCH_HEADERS) {
-        kept.retain(|candidate| names.split(',').all(|name| has_header(entry(*candidate), name.trim(), call, variables)));
+    if let Some(value) = asked(call, MATCH_HEADERS) {
+        kept.retain(|candidate| value.split(',').all(|name| has_header(entry(*candidate), name.trim(), call, variables)));
+        if kept.is_empty() {
+            return Err(NoMatch::Selector { header: MATCH_HEADERS, value });
+        }
     }
-    if asked(call, MATCH_BODY).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if let Some(value) = asked(call, MATCH_BODY).filter(|value| value.eq_ignore_ascii_case("true")) {
         kept.retain(|candidate| has_body(entry(*candidate), call, variables));
+        if kept.is_empty() {
+            return Err(NoMatch::Selector { header: MATCH_BODY, value });
+        }
     }
-    if kept.is_empty() { Err(NoMatch::Fields) } else { Ok(kept) }
+    Ok(kept)
 }
 
 /// The value of a header that is not empty; bytes that are no text are replaced.
