@@ -6,9 +6,11 @@
 pub mod call;
 pub mod collection;
 pub mod fields;
+pub mod gate;
 pub mod journal;
 pub mod matching;
 mod multipart;
+pub mod place;
 pub mod recording;
 pub mod register;
 pub mod shop;
