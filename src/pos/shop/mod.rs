@@ -13,7 +13,10 @@ pub use data::{BadData, Card, Customer, Data, MOST_BYTES, Reward, SAMPLE};
 pub use money::{Money, NoAmount};
 
 use super::{call::Call, template::Given};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+};
 
 /// Values for the variables of an example.
 pub type Values = BTreeMap<String, Given>;
@@ -62,7 +65,7 @@ pub struct Ask<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The name of the example that says it, such as `unknown-card`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Values for its variables.
     pub values: Values,
     /// What was asked, in a few words; parts of it come from outside.
@@ -147,12 +150,17 @@ impl Ask<'_> {
 
 impl Outcome {
     fn new(name: &'static str, asked: String, answered: impl Into<String>) -> Self {
-        Self { name, asked, answered: answered.into(), ..Self::default() }
+        Self { name: name.into(), asked, answered: answered.into(), ..Self::default() }
     }
 
     /// A refusal in words for the operator.
     fn refused(name: &'static str, asked: String, error: &str) -> Self {
         Self::new(name, asked, format!("refused: {error}")).text("error", error)
+    }
+
+    /// A redemption whose order could not be changed; `why` is for the operator.
+    pub fn not_updated(asked: String, why: &str) -> Self {
+        Self::refused("order-not-updated", asked, why)
     }
 
     #[must_use]
