@@ -3,7 +3,10 @@
 //! Whoever lacks a good token learns nothing, not even that there is a desk (SECURITY K-09).
 
 use super::{Arc, Bytes, Request, Till, answer, server};
-use crate::pos::gate::{DESK, Shown};
+use crate::{
+    platform::entropy::SystemEntropy,
+    pos::gate::{DESK, Shown},
+};
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
@@ -31,7 +34,7 @@ impl Till {
             Shown::Good => {}
             Shown::Once if request.method() == Method::GET && path == "/" => return self.admitted(&cookie),
             Shown::Spent => {
-                self.journal.note("somebody on this machine opened an address of the desk that is used up or wrong");
+                self.offer_another();
                 return self.turn_away(request, 404, "There is nothing at this path", "404 in JSON");
             }
             Shown::Once | Shown::Nothing => return self.turn_away(request, 404, "There is nothing at this path", "404 in JSON"),
@@ -59,6 +62,19 @@ impl Till {
         }
         answer.headers_mut().insert(header::LOCATION, HeaderValue::from_static(DESK));
         answer
+    }
+
+    /// A person who opens the printed address in a second browser finds a fresh one in the terminal; whoever guesses learns nothing.
+    fn offer_another(&self) {
+        let mut keys = self.keys();
+        if keys.once.is_none()
+            && let Ok(token) = super::super::standing::token(&SystemEntropy)
+        {
+            let address = format!("{}{DESK}?t={}", self.origin, token.expose());
+            keys.once = Some(token);
+            drop(keys);
+            self.journal.note(format!("the address of the desk was used before; a fresh one: {address}"));
+        }
     }
 
     /// Named after the port: cookies do not know ports, and two servers on one machine must not take each other's.
