@@ -4,16 +4,19 @@ use super::{Arc, Call, Till, reply::Reply};
 use crate::pos::{
     answers::{Answers, Saved, safe},
     place::raw_parameter,
-    shop::{Ask, Customer, Outcome, Reward},
+    shop::{Ask, Customer, Outcome, Reward, Values},
 };
 
 impl Till {
     /// Answers one of the register's calls out of the shop and its examples.
     pub(super) async fn decide(self: Arc<Self>, name: &'static str, call: Call, query: &str) -> Reply {
-        let (mut outcome, answers) = match self.outcome(name, &call, query) {
-            Ok(decided) => decided,
-            Err(reply) => return *reply,
-        };
+        let (mut outcome, answers) = self.outcome(name, &call, query);
+        if !answers.follow_the_shop(name) {
+            let Outcome { asked, mut values, .. } = outcome;
+            values.retain(|variable, _| !answers.has_variable(variable));
+            self.desk().lay_over(name, &mut values);
+            return Reply { asked, ..self.matched(Some(name), &answers, &call, &values) };
+        }
         let mut remarks = Vec::new();
         if let (Some(redeemed), Some(orders)) = (outcome.redeemed.clone(), self.orders.clone()) {
             let wanted = redeemed.clone();
@@ -33,15 +36,10 @@ impl Till {
         reply
     }
 
-    /// What the shop says, or what was set by hand in its place; an answer at once where the collection decides alone.
-    fn outcome(&self, name: &'static str, call: &Call, query: &str) -> Result<(Outcome, Arc<Answers>), Box<Reply>> {
+    /// What the shop says, or what was set by hand in its place; with the examples to say it.
+    fn outcome(&self, name: &'static str, call: &Call, query: &str) -> (Outcome, Arc<Answers>) {
         let mut desk = self.desk();
         let answers = Arc::clone(&desk.answers);
-        if answers.is_own && answers.outcomes(name).is_empty() {
-            drop(desk);
-            let nothing = || Reply::error(404, "No example fits", "404 in JSON; no example fits").sound(Some(name));
-            return Err(Box::new(self.matched(Some(name), call).unwrap_or_else(nothing)));
-        }
         let order = raw_parameter(query, "order_id").or_else(|| call.field("order_id")).unwrap_or_default();
         let redeem_url = |reward: &Reward, customer: &Customer| self.place.redeem_url(&reward.id, &customer.id, order);
         let ask = Ask { call, order, amount: desk.amount(name), redeem_url: &redeem_url };
@@ -58,7 +56,7 @@ impl Till {
             }
         }
         desk.lay_over(name, &mut outcome.values);
-        Ok((outcome, answers))
+        (outcome, answers)
     }
 
     /// The example of an outcome, filled in; a safe answer where the collection has none.
@@ -73,12 +71,27 @@ impl Till {
         Reply { asked: outcome.asked, answered: outcome.answered, ..self.of_saved(Some(name), saved) }
     }
 
-    /// The answer of the user's own collection by matching alone.
-    pub(super) fn matched(&self, _name: Option<&'static str>, _call: &Call) -> Option<Reply> {
-        None
+    /// The answer of a collection by matching alone; where nothing fits, what the register can take, or the truth under `--strict`.
+    pub(super) fn matched(&self, name: Option<&str>, answers: &Answers, call: &Call, values: &Values) -> Reply {
+        match answers.of_match(call, values) {
+            Ok(saved) => {
+                let answered = format!("{} {}", saved.rendered.status.as_u16(), saved.example);
+                Reply { answered, ..self.of_saved(name, saved) }
+            }
+            Err(why) if self.strict || name != Some("search") => {
+                let status = why.status().as_u16();
+                let reply = Reply::error(status, "No saved example fits", format!("{status} in JSON; {why}"));
+                Reply { why: vec![why.to_string()], ..reply }
+            }
+            Err(why) => {
+                let document = safe(name, "No saved example fits");
+                let reply = Reply::json(200, &document, format!("no match, fallback {document}"));
+                Reply { why: vec![why.to_string()], ..reply }
+            }
+        }
     }
 
-    fn of_saved(&self, name: Option<&'static str>, saved: Saved) -> Reply {
+    fn of_saved(&self, name: Option<&str>, saved: Saved) -> Reply {
         let Saved { example, why, rendered, remarks } = saved;
         let content_type = rendered.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let reply = Reply {

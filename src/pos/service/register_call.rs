@@ -1,7 +1,7 @@
 //! One call of the register from its arrival to its answer.
 
 use super::{Arc, Bytes, Call, Noted, Request, Till, name_of, register, reply::Reply, server, signature};
-use crate::pos::desk::Due;
+use crate::pos::{desk::Due, shop::Values};
 use http::Method;
 use serde_json::json;
 
@@ -63,8 +63,9 @@ impl Till {
     /// A path that is none of the calls: an example of the user's own collection, or nothing.
     fn unnamed(&self, call: &Call) -> Reply {
         let asked = call.path.clone();
-        if let Some(reply) = self.matched(None, call) {
-            return reply;
+        let answers = Arc::clone(&self.desk().answers);
+        if answers.is_own {
+            return Reply { asked, ..self.matched(None, &answers, call, &Values::new()) };
         }
         let near = nearest(&call.path);
         let meant = near.map(|name| format!("; meant /{name}?")).unwrap_or_default();
