@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
     thread::JoinHandle,
     time::Duration,
@@ -44,11 +44,20 @@ pub enum SocketError {
     },
 }
 
-/// Binds one address; port 0 takes a free one.
+/// Binds an address, and the loopback interface beside it, where the desk is; port 0 takes a free one.
 ///
 /// # Errors
 /// [`SocketError`].
-pub fn bind(address: IpAddr, port: u16) -> Result<(TcpListener, u16), SocketError> {
+pub fn bind(address: IpAddr, port: u16) -> Result<(Vec<TcpListener>, u16), SocketError> {
+    let (first, port) = bind_one(address, port)?;
+    if address.is_loopback() || address.is_unspecified() {
+        return Ok((vec![first], port));
+    }
+    let (second, port) = bind_one(IpAddr::V4(Ipv4Addr::LOCALHOST), port)?;
+    Ok((vec![first, second], port))
+}
+
+fn bind_one(address: IpAddr, port: u16) -> Result<(TcpListener, u16), SocketError> {
     let at = SocketAddr::new(address, port);
     let bound = TcpListener::bind(at).and_then(|socket| {
         socket.set_nonblocking(true)?;
@@ -73,11 +82,11 @@ impl Running {
     ///
     /// # Errors
     /// Where the system gives no thread, or the runtime refuses the socket.
-    pub fn start(listener: TcpListener, till: Till) -> io::Result<Self> {
+    pub fn start(sockets: Vec<TcpListener>, till: Till) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().max_blocking_threads(MOST_WAITING).build()?;
-        let listener = {
+        let listeners = {
             let _context = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
+            sockets.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<Vec<_>>>()?
         };
         let till = Arc::new(till);
         let (stop, stopped) = oneshot::channel();
@@ -87,7 +96,7 @@ impl Running {
                 // A sender that is gone means the same.
                 let _ = stopped.await;
             };
-            runtime.block_on(serve(vec![listener], service, LIMITS(), stopped));
+            runtime.block_on(serve(listeners, service, LIMITS(), stopped));
             runtime.shutdown_timeout(FAREWELL);
         })?;
         Ok(Self { till, stop: Some(stop), thread: Some(thread) })
