@@ -13,7 +13,7 @@ pub struct Address {
     pub base: String,
     /// The path without the slash in front, as it was written.
     pub path: String,
-    /// The query's parameters that are switched on; a value may be missing.
+    /// The query's parameters that are switched on, as they were written, percent-encoded or not; a value may be missing.
     pub query: Vec<(String, Option<String>)>,
     /// The values that `:name` segments had when the request was saved.
     pub values: Vec<(String, String)>,
@@ -56,9 +56,9 @@ impl Address {
         };
         let (base, path) = cut(place, "/");
         let parameters = query.unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty());
-        let decoded = |text: &str| super::super::call::decoded(&text.replace('+', " "));
-        let query = parameters.map(|parameter| match cut(parameter, "=") {
-            (name, value) => (decoded(name), value.map(decoded)),
+        let query = parameters.map(|parameter| {
+            let (name, value) = cut(parameter, "=");
+            (name.to_owned(), value.map(str::to_owned))
         });
         Self { base: base.to_owned(), path: path.unwrap_or_default().to_owned(), query: query.collect(), values: Vec::new() }
     }
@@ -104,12 +104,12 @@ mod tests {
         let raw = "https://{{host}}:{{port}}/v1/users/:id?a=b%20c&flag&x={{y?z}}#top";
         let object = json!({"raw": "ignored", "protocol": "https", "host": ["{{host}}:{{port}}"],
             "path": ["v1", {"type": "string", "value": "users"}, ":id"],
-            "query": [{"key":"a","value":"b c"},{"key":"off","value":"1","disabled":true},{"key":"flag","value":null},{"key":null},{"key":"x","value":"{{y?z}}"}]});
+            "query": [{"key":"a","value":"b%20c"},{"key":"off","value":"1","disabled":true},{"key":"flag","value":null},{"key":null},{"key":"x","value":"{{y?z}}"}]});
 
         let read = Address::read(&json!(raw));
         assert_eq!(read, Address::read(&object));
         assert_eq!((read.base.as_str(), read.path.as_str()), ("{{host}}:{{port}}", "v1/users/:id"));
-        assert_eq!(read.query, query(&[("a", Some("b c")), ("flag", None), ("x", Some("{{y?z}}"))]));
+        assert_eq!(read.query, query(&[("a", Some("b%20c")), ("flag", None), ("x", Some("{{y?z}}"))]));
     }
 
     #[test]

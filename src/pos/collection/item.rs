@@ -18,7 +18,12 @@ pub(super) fn walk(items: &[Value], place: &mut Vec<String>, collection: &mut Co
 }
 
 fn examples(item: &Value, request: &Value, place: &[String], collection: &mut Collection) {
-    let responses = item.get("response").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    // A lone object instead of a list is what some tools write.
+    let responses = match item.get("response") {
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
     for response in responses.iter().filter(|response| response.is_object()) {
         let original = response.get("originalRequest").filter(|original| original.is_object() || original.is_string());
         match SavedRequest::read(original.unwrap_or(request)) {

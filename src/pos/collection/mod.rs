@@ -19,6 +19,7 @@ pub use fault::CollectionFault;
 pub use variables::Variables;
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Largest file, in bytes. Exports of very large APIs reach some 20 MiB; reading costs a few times a file's size in memory.
 pub const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -67,11 +68,15 @@ impl Collection {
 
     /// Says once which words that begin with `$` stay as they are.
     fn remark_unknown_words(&mut self) {
-        let mut unknown: Vec<_> =
-            self.examples.iter().flat_map(Example::words).filter(|word| word.is_unknown()).map(ToString::to_string).collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        self.remarks.extend(unknown.into_iter().map(|word| format!("`{word}` is not known here and stays as it is")));
+        const MOST: usize = 5;
+        let words = self.examples.iter().flat_map(Example::words).filter(|word| word.is_unknown());
+        let unknown: BTreeSet<_> = words.map(ToString::to_string).collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let named: Vec<_> = unknown.iter().take(MOST).map(|word| format!("`{word}`")).collect();
+        let more = unknown.len().checked_sub(MOST + 1).map(|_| format!(" and {} more", unknown.len() - MOST)).unwrap_or_default();
+        self.remarks.push(format!("not known here, and left as they are: {}{more}", named.join(", ")));
     }
 }
 

@@ -1,6 +1,7 @@
 //! A saved example made ready for weighing: its query and fields with variables filled in.
 
 use crate::pos::{
+    call::decoded,
     collection::{Example, SavedBody, Variables},
     fields::{Fields, Origin},
     template::{Filling, Template, Word},
@@ -34,8 +35,9 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(example: Example, variables: &Variables) -> Self {
         let request = &example.request;
-        let value = |value: &Option<String>| wanted(&marked(value.as_deref().unwrap_or_default(), variables));
-        let query: Vec<_> = request.address.query.iter().map(|(name, text)| (name.clone(), value(text))).collect();
+        let text = |text: &str| decoded(&marked(text, variables).replace('+', " "));
+        let query = request.address.query.iter();
+        let query: Vec<_> = query.map(|(name, value)| (text(name), wanted(&text(value.as_deref().unwrap_or_default())))).collect();
         let mut body = Fields::default();
         match &request.body {
             SavedBody::None => {}
@@ -100,13 +102,13 @@ mod tests {
 
     #[test]
     fn variables_with_a_value_are_text_and_the_others_take_anything() {
-        let entry = entry(json!({"method": "POST", "url": "/x?a={{known}}&b={{open}}&c=1{{open}}&flag",
+        let entry = entry(json!({"method": "POST", "url": "/x?a={{known}}%20+&b={{open}}&c=1{{open}}&flag",
             "body": {"mode": "raw", "raw": r#"{"d":{"e":{{known}},"f":{{g}},"h":"{{i}}"}}"#}}));
 
         let any = |name: &str| Wanted::Any(name.to_owned());
         let text = |text: &str| Wanted::Text(text.to_owned());
         let expected = [
-            ("a", text("42")),
+            ("a", text("42  ")),
             ("b", any("open")),
             ("c", any("")),
             ("flag", text("")),

@@ -15,8 +15,11 @@ const NAME: &str = "x-mock-response-name";
 const MATCH_HEADERS: &str = "x-mock-match-request-headers";
 const MATCH_BODY: &str = "x-mock-match-request-body";
 
+/// Whether an entry is what the value of a header asks for.
+type IsAsked = fn(&Entry, &str) -> bool;
+
 /// The selectors in the order in which they rule out.
-const SELECTORS: [(&str, fn(&Entry, &str) -> bool); 3] = [(CODE, has_code), (ID, has_id), (NAME, has_name)];
+const SELECTORS: [(&str, IsAsked); 3] = [(CODE, has_code), (ID, has_id), (NAME, has_name)];
 
 /// Keeps the entries that the selector headers of the call ask for.
 ///
@@ -28,9 +31,9 @@ pub(super) fn select<'a, T: Copy>(
     mut kept: Vec<T>,
     entry: impl Fn(T) -> &'a Entry,
 ) -> Result<Vec<T>, NoMatch> {
-    for (header, asks_for) in SELECTORS {
+    for (header, is_asked) in SELECTORS {
         let Some(value) = asked(call, header) else { continue };
-        kept.retain(|candidate| asks_for(entry(*candidate), &value));
+        kept.retain(|candidate| is_asked(entry(*candidate), &value));
         if kept.is_empty() {
             return Err(NoMatch::Selector { header, value });
         }
