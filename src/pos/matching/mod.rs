@@ -143,11 +143,9 @@ impl Book {
     pub fn choose(&self, call: &Call) -> Choice {
         let path: Vec<_> = segments(&call.path).map(decoded).collect();
         let mut found = Vec::new();
-        if path.len() <= pattern::MOST_SEGMENTS {
-            self.tree.find(&path, &mut found);
-        }
+        self.tree.find(&path, &mut found);
         if found.is_empty() {
-            let mut near = if path.len() <= pattern::MOST_SEGMENTS { self.tree.find_near(&path) } else { Vec::new() };
+            let mut near = self.tree.find_near(&path);
             near.sort_unstable_by(|one, other| one.0.cmp(&other.0));
             if !self.rules.near || near.is_empty() {
                 return Choice::none(NoMatch::Path { near: near.into_iter().next().map(|(path, _)| path) });
