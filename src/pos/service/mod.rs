@@ -271,6 +271,3 @@ fn name_of(path: &str) -> Option<&'static str> {
     let name = path.trim_matches('/').to_ascii_lowercase();
     register::by_name(&name).map(|call| call.name).or((name == "webhook").then_some("webhook"))
 }
-
-#[cfg(test)]
-mod tests;
