@@ -23,6 +23,8 @@ mod login;
 mod login_request;
 mod pos_collections;
 #[cfg(target_os = "linux")]
+mod pos_redeem;
+#[cfg(target_os = "linux")]
 mod pos_serve;
 #[cfg(target_os = "linux")]
 mod quiet;

@@ -109,7 +109,7 @@ fn the_next_answers_are_set_from_the_shell_and_put_back() {
     let home = stand.home.clone();
     let ended = stand.end();
     assert!(ended.stderr.contains("stopped"), "{ended}");
-    home.tokenstrap().args(["pos", "set", "checkout.amount=1"]).run().expect_stderr("no `pos serve` runs here").expect_code(4);
+    home.tokenstrap().args(["pos", "set", "checkout.amount=1"]).run().expect_stderr("no `pos serve` runs here").expect_code(5);
 }
 
 #[test]

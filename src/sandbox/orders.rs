@@ -1,6 +1,6 @@
 //! The few order endpoints that redeeming a reward needs: an order, and payments on it (apidoc.kounta.com/payments).
 //!
-//! Each company has the same two open orders. An amount is kept as it was written.
+//! Each company has the same two open orders.
 
 use super::{
     answer::{self, Answer, Refused},
@@ -23,7 +23,7 @@ const MOST: usize = 100;
 /// A payment on an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// As it was written; negative for a refund.
+    /// A number in the fewest digits; negative for a refund.
     pub amount: String,
     /// The payer's own reference.
     pub reference: String,
