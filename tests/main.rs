@@ -21,6 +21,8 @@ mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
 mod login_request;
+#[cfg(target_os = "linux")]
+mod pos_attacks;
 mod pos_collections;
 #[cfg(target_os = "linux")]
 mod pos_redeem;
