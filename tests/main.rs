@@ -25,9 +25,13 @@ mod login_request;
 mod pos_attacks;
 mod pos_collections;
 #[cfg(target_os = "linux")]
+mod pos_public;
+#[cfg(target_os = "linux")]
 mod pos_redeem;
 #[cfg(target_os = "linux")]
 mod pos_serve;
+#[cfg(target_os = "linux")]
+mod pos_storm;
 #[cfg(target_os = "linux")]
 mod quiet;
 #[cfg(target_os = "linux")]

@@ -174,7 +174,7 @@ impl Serve {
         };
         let place = Place::read(address, prefix);
         place.map(|place| Some(Some(place))).map_err(|error| {
-            Failure::usage(format!("`{}` is no address that a register can call", printable(address)))
+            Failure::usage("this public address is none that a register can call")
                 .because(error)
                 .hint("it is written like --public-url https://till.example.test")
         })
