@@ -5,7 +5,7 @@
 //! | floor | rooms | what for |
 //! |---|---|---|
 //! | 8 | `cli` | commands: parse, call one flow, render; the composition root; hints and exit codes |
-//! | 7 | `redirect` `sandbox` | users of the one HTTP server: the redirect listener, the make-believe authorization server |
+//! | 7 | `redirect` `sandbox` `pos` | users of the one HTTP server: redirect listener, make-believe authorization server, register rehearsal |
 //! | 6 | `store` `http` `platform` `config` | adapters: token stores; HTTP client and server; the machine; the settings files |
 //! | 5 | `flow` | use cases: login, access token, logout, check; drives grants through ports |
 //! | 4 | `ports` | the world as traits |
@@ -30,6 +30,7 @@ pub mod oauth;
 pub mod output;
 pub mod platform;
 pub mod ports;
+pub mod pos;
 pub mod profile;
 pub mod provider;
 pub mod redirect;

@@ -16,9 +16,8 @@ use crate::{
     store::{self, KeySource, STORES, cache::KernelCache, spool::FileSpool},
 };
 use std::{
-    cell::OnceCell,
     io::IsTerminal,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Instant, SystemTime},
 };
 
@@ -28,7 +27,7 @@ pub(super) struct Context {
     pub folders: Folders,
     pub config: Config,
     /// The general settings, read once.
-    general: OnceCell<General>,
+    general: OnceLock<General>,
     /// When the caller started; adoption of a newer grant is judged by it.
     pub started: SystemTime,
     pub began: Instant,
@@ -52,14 +51,14 @@ impl Context {
         let folders = Folders::of(&env).map_err(|homeless| Failure::new(Exit::Machine, homeless.to_string()).hint("set HOME"))?;
         let general = globals.config.clone().or_else(|| env("TOKENSTRAP_CONFIG").map(Into::into));
         let config = Config::new(folders.config.clone(), general);
-        Ok(Self { globals, folders, config, general: OnceCell::new(), started: SystemTime::now(), began: Instant::now() })
+        Ok(Self { globals, folders, config, general: OnceLock::new(), started: SystemTime::now(), began: Instant::now() })
     }
 
     /// The same where nobody is there.
     pub fn alone(&self) -> Self {
         let globals = Globals { non_interactive: true, ..self.globals.clone() };
         let (folders, config) = (self.folders.clone(), self.config.clone());
-        Self { globals, folders, config, general: OnceCell::new(), started: self.started, began: self.began }
+        Self { globals, folders, config, general: OnceLock::new(), started: self.started, began: self.began }
     }
 
     /// Whether a person may be asked.

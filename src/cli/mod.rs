@@ -20,6 +20,7 @@ mod list;
 mod login;
 mod logout;
 mod manual;
+mod pos;
 mod providers;
 mod refresh;
 mod render;
@@ -90,6 +91,7 @@ static COMMANDS: &[Entry] = &[
     entry::<doctor::Doctor>(),
     entry::<demo::Demo>(),
     entry::<sandbox::Sandbox>(),
+    entry::<pos::Pos>(),
     entry::<completions::Completions>(),
     entry::<manual::Manual>(),
 ];
