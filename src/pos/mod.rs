@@ -3,5 +3,6 @@
 //! A Lightspeed O-Series register *calls* the integrator's server, and its customer search crashes on anything but JSON.
 //! So whatever comes in here, what goes out is JSON. What the vendor does not document is data that a user can edit.
 
+pub mod play;
 pub mod recording;
 pub mod register;
