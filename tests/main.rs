@@ -19,6 +19,7 @@ mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
 mod login_request;
+mod pos_collections;
 #[cfg(target_os = "linux")]
 mod quiet;
 #[cfg(target_os = "linux")]

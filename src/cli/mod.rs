@@ -12,6 +12,7 @@ mod list;
 mod login;
 mod logout;
 mod manual;
+mod pos;
 mod providers;
 mod refresh;
 mod render;
@@ -66,6 +67,7 @@ static COMMANDS: &[Entry] = &[
     entry::<store::Store>(),
     entry::<demo::Demo>(),
     entry::<sandbox::Sandbox>(),
+    entry::<pos::Pos>(),
     entry::<completions::Completions>(),
     entry::<manual::Manual>(),
 ];

@@ -7,8 +7,13 @@ use zeroize::Zeroizing;
 
 /// A GET of an endpoint out of the pins, with the access token.
 pub fn get(endpoint: &Endpoint, access_token: &Secret) -> Request {
+    call(Request::get(endpoint.url().clone()), access_token)
+}
+
+/// A call with the access token, to a place that the pins allow.
+pub fn call(request: Request, access_token: &Secret) -> Request {
     let value = Zeroizing::new(format!("Bearer {}", access_token.expose()));
-    Request::get(endpoint.url().clone()).with_secret_header(AUTHORIZATION, &value)
+    request.with_secret_header(AUTHORIZATION, &value)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod clock;
 pub mod entropy;
 pub mod harden;
+pub mod holder;
 pub mod last_use;
 pub mod lock;
 #[cfg_attr(not(unix), path = "no_signals.rs")]

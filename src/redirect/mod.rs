@@ -4,7 +4,6 @@
 //! the response itself: that is [`Attempt::receive_query`]. Everybody on the machine can reach it, and so can every web page
 //! that the user has open; whoever does not know the state can neither end nor delay the wait.
 
-mod holder;
 mod page;
 mod progress;
 mod reception;

@@ -1,7 +1,6 @@
 //! Sockets on the loopback interface and nowhere else (RFC 8252 sections 7.3 and 8.3).
 
-use super::holder;
-use crate::oauth::redirect_uri::LoopbackHost;
+use crate::{oauth::redirect_uri::LoopbackHost, platform::holder};
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},

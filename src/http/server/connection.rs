@@ -1,13 +1,13 @@
 //! One connection: a head within its time, one answer, a polite end.
 
 use super::{
-    Limits, Refusal, Service,
+    Limits, Peer, Refusal, Service,
     guests::Seat,
     head::{Head, Reading},
     reply::{self, Asked},
     wire::{Tally, Wire},
 };
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{
@@ -45,7 +45,8 @@ pub(super) async fn attend<S: Service>(mut stream: TcpStream, service: Arc<S>, l
         // Browsers open connections that they may need later, and leave them without a word.
         Ok(_) | Err(_) => return,
     };
-    let visit = Visit { service, limits, seat: &seat, deadline };
+    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+    let visit = Visit { service, limits, seat: &seat, deadline, peer };
     let bytes = match asked {
         Asked::Service => head.into_bytes(),
         Asked::Refusal(_) => BLANK.to_vec(),
@@ -82,13 +83,19 @@ struct Visit<'v, S> {
     limits: Limits,
     seat: &'v Seat,
     deadline: Instant,
+    peer: Option<Peer>,
 }
 
 impl<S: Service> Visit<'_, S> {
     /// Lets the library read `bytes` and what follows, and write the answer. Returns whether that ended in time.
     async fn reply(&self, stream: &mut TcpStream, bytes: Vec<u8>, asked: Asked, tally: &Tally) -> bool {
         let wire = Wire { stream, read: bytes.into(), tally };
-        let answer = service_fn(|request| reply::answer(Arc::clone(&self.service), self.limits, self.seat, tally, asked, request));
+        let answer = service_fn(|mut request: http::Request<Incoming>| {
+            if let Some(peer) = self.peer {
+                request.extensions_mut().insert(peer);
+            }
+            reply::answer(Arc::clone(&self.service), self.limits, self.seat, tally, asked, request)
+        });
         let mut builder = http1::Builder::new();
         builder.keep_alive(false).half_close(true).auto_date_header(false).header_read_timeout(None).max_buf_size(BUFFER);
         builder.max_headers(self.limits.headers);

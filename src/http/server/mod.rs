@@ -21,6 +21,7 @@ use std::{
     convert::Infallible,
     future::Future,
     io,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -96,6 +97,10 @@ pub struct Cut {
 /// An extension of an answer whose body has no end, such as an event stream: [`Limits::total_time`] does not cut it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unending;
+
+/// An extension of a request: who is at the other end of the connection. Where a proxy runs on this machine, that is the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// What strangers may use up.
 #[derive(Debug, Clone, Copy)]

@@ -6,14 +6,14 @@
 mod addresses;
 mod answer;
 mod request;
-mod signature;
 
 pub use addresses::{AddressError, Addresses};
 pub use answer::{Answer, cents};
 pub use request::{Encoding, again, request, with_order};
-pub use signature::{HEADER as SIGNATURE_HEADER, sign};
 
+use super::signature;
 use crate::{oauth::message::Request, ports::Transport, secret::Secret};
+use http::HeaderName;
 use std::time::{Duration, Instant};
 
 /// The order id that stands in for the order until a reward is redeemed.
@@ -36,8 +36,8 @@ impl Player<'_> {
     /// Sends a request and keeps what became of it.
     pub fn send(&self, call: &'static str, scene: &str, mut request: Request) -> Answer {
         if let (Some(key), Some(body)) = (self.key, &request.body) {
-            let signature = sign(key, body);
-            request = request.with_secret_header(SIGNATURE_HEADER, &signature);
+            let signature = signature::sign(key, body);
+            request = request.with_secret_header(HeaderName::from_static(signature::HEADER), &signature);
         }
         let began = Instant::now();
         let outcome = self.transport.send(&request, began + self.patience);

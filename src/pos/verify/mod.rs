@@ -10,10 +10,7 @@ mod scenes;
 pub use report::{Report, Row, Totals};
 pub use scenes::{Facts, Progress, play};
 
-use super::{
-    play::Answer,
-    register::Certainty,
-};
+use super::{play::Answer, register::Certainty};
 use std::{collections::BTreeMap, time::Duration};
 
 /// What it means to break a rule.
@@ -128,7 +125,8 @@ pub fn judge(rule: &Rule, story: &Story) -> Verdict {
         let asked = story.answers(rule.call).next().is_some();
         return Verdict::Untried(if asked { "no answer was good" } else { "the call has no address" }.to_owned());
     }
-    let faults: Vec<String> = seen.iter().filter_map(|answer| look(rule, answer).map(|fault| format!("{}: {fault}", answer.scene))).collect();
+    let faults: Vec<String> =
+        seen.iter().filter_map(|answer| look(rule, answer).map(|fault| format!("{}: {fault}", answer.scene))).collect();
     if faults.is_empty() { Verdict::Kept } else { Verdict::Broken(faults) }
 }
 

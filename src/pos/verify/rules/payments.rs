@@ -34,11 +34,14 @@ pub(super) static RULES: &[Rule] = &[
         says: "no more is taken than is due, and something is",
         check: Told(|story| match scene(story, "a card pays") {
             Err(untried) => untried,
-            Ok(answer) if !answer.is_good() => {
-                Broken(vec![format!("{}; name a card that holds enough with --card", answer.error().map_or_else(|| answer.summary(), crate::text::printable))])
-            }
+            Ok(answer) if !answer.is_good() => Broken(vec![format!(
+                "{}; name a card that holds enough with --card",
+                answer.error().map_or_else(|| answer.summary(), crate::text::printable)
+            )]),
             Ok(answer) => match (answer.cents("amount"), due(story)) {
-                (Some(taken), Some(due)) => holds(taken > 0 && taken <= due, || format!("{} was due, {} was taken", money(due), money(taken))),
+                (Some(taken), Some(due)) => {
+                    holds(taken > 0 && taken <= due, || format!("{} was due, {} was taken", money(due), money(taken)))
+                }
                 _ => Untried("no amount was given".to_owned()),
             },
         }),
@@ -50,7 +53,9 @@ pub(super) static RULES: &[Rule] = &[
         certainty: Inferred,
         source: BOOKS,
         says: "after a payment the balance is lower by what was taken",
-        check: Told(|story| books(story, ("the balance after the top-up", "the balance of a card"), "a card pays", "the balance after the payment", -1)),
+        check: Told(|story| {
+            books(story, ("the balance after the top-up", "the balance of a card"), "a card pays", "the balance after the payment", -1)
+        }),
     },
     Rule {
         id: "refund-raises-the-balance",
@@ -65,7 +70,9 @@ pub(super) static RULES: &[Rule] = &[
             }
             let before = story.cents("the balance after the top-up", "balance");
             match (before, story.cents("the balance after the refund", "balance")) {
-                (Some(before), Some(after)) => holds(before == after, || format!("{} before the payment, {} now", money(before), money(after))),
+                (Some(before), Some(after)) => {
+                    holds(before == after, || format!("{} before the payment, {} now", money(before), money(after)))
+                }
                 _ => Untried("no balance was given".to_owned()),
             }
         }),
@@ -77,7 +84,9 @@ pub(super) static RULES: &[Rule] = &[
         certainty: Inferred,
         source: BOOKS,
         says: "after a top-up the balance is higher by the amount",
-        check: Told(|story| books(story, ("the balance of a card", "the balance of a card"), "a card is topped up", "the balance after the top-up", 1)),
+        check: Told(|story| {
+            books(story, ("the balance of a card", "the balance of a card"), "a card is topped up", "the balance after the top-up", 1)
+        }),
     },
     Rule {
         id: "unknown-card-is-refused",
@@ -121,7 +130,9 @@ pub(super) static RULES: &[Rule] = &[
                     let held = story.cents("the balance of a card", "balance").unwrap_or(taken);
                     holds(taken <= held && left >= 0, || format!("{} was taken, {} is left", money(taken), money(left)))
                 }
-                (taken, _) => Broken(vec![taken.map_or_else(|| "neither an amount nor an error".to_owned(), |taken| format!("{} was taken", money(taken)))]),
+                (taken, _) => Broken(vec![
+                    taken.map_or_else(|| "neither an amount nor an error".to_owned(), |taken| format!("{} was taken", money(taken))),
+                ]),
             },
         }),
     },
@@ -133,9 +144,9 @@ pub(super) static RULES: &[Rule] = &[
         source: "the encoding of the register's POST is not documented",
         says: "a form and a JSON body get the same answer",
         check: Told(|story| match (scene(story, "the balance of a card"), scene(story, "the balance, asked in JSON")) {
-            (Ok(form), Ok(json)) => holds(form.member("balance") == json.member("balance"), || {
-                format!("{} by form, {} by JSON", shown(form), shown(json))
-            }),
+            (Ok(form), Ok(json)) => {
+                holds(form.member("balance") == json.member("balance"), || format!("{} by form, {} by JSON", shown(form), shown(json)))
+            }
             (Err(untried), _) | (_, Err(untried)) => untried,
         }),
     },

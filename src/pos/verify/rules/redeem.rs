@@ -12,7 +12,8 @@ pub(super) static RULES: &[Rule] = &[
         source: REDEEM,
         says: "the answer has `success`, true or false",
         check: Each(|answer| {
-            (answer.json.is_some() && !answer.member("success").is_some_and(Value::is_boolean)).then(|| "`success` is missing, or neither true nor false".to_owned())
+            (answer.json.is_some() && !answer.member("success").is_some_and(Value::is_boolean))
+                .then(|| "`success` is missing, or neither true nor false".to_owned())
         }),
     },
     Rule {
@@ -23,7 +24,8 @@ pub(super) static RULES: &[Rule] = &[
         source: REDEEM,
         says: "where `success` is false, `error` says why",
         check: Each(|answer| {
-            (answer.member("success") == Some(&Value::Bool(false)) && answer.error().is_none()).then(|| "there is no text `error`".to_owned())
+            (answer.member("success") == Some(&Value::Bool(false)) && answer.error().is_none())
+                .then(|| "there is no text `error`".to_owned())
         }),
     },
     Rule {
@@ -33,9 +35,15 @@ pub(super) static RULES: &[Rule] = &[
         certainty: Inferred,
         source: "a reward that costs points and takes none can be had for ever",
         says: "after a reward was redeemed the customer has fewer points",
-        check: Told(|story| match (points(story, "rewards of a customer"), points(story, "rewards after the first"), succeeded(story, "a reward is redeemed")) {
-            (Some(before), Some(after), true) => holds(after < before, || format!("{before} before, {after} after")),
-            _ => Untried("no reward was redeemed, or no points were shown".to_owned()),
+        check: Told(|story| {
+            match (
+                points(story, "rewards of a customer"),
+                points(story, "rewards after the first"),
+                succeeded(story, "a reward is redeemed"),
+            ) {
+                (Some(before), Some(after), true) => holds(after < before, || format!("{before} before, {after} after")),
+                _ => Untried("no reward was redeemed, or no points were shown".to_owned()),
+            }
         }),
     },
     Rule {
@@ -48,7 +56,9 @@ pub(super) static RULES: &[Rule] = &[
         check: Told(|story| match (points(story, "rewards after the first"), points(story, "rewards after the second")) {
             (Some(first), Some(second)) if succeeded(story, "a reward is redeemed") => {
                 let charged = second < first;
-                holds(!charged || succeeded(story, "it is redeemed again"), || "the second was refused, and took points all the same".to_owned())
+                holds(!charged || succeeded(story, "it is redeemed again"), || {
+                    "the second was refused, and took points all the same".to_owned()
+                })
             }
             _ => Untried("no reward was redeemed, or no points were shown".to_owned()),
         }),

@@ -17,7 +17,9 @@ pub(super) static RULES: &[Rule] = &[
             Ok(answer) if !answer.is_good() => Broken(vec![answer.summary()]),
             Ok(answer) => {
                 let member = answer.member("member").and_then(|member| member.get("id")).is_some_and(Value::is_string);
-                holds(member && rewards(answer).is_some(), || if member { "`rewards` is no array" } else { "`member` has no id" }.to_owned())
+                holds(member && rewards(answer).is_some(), || {
+                    if member { "`rewards` is no array" } else { "`member` has no id" }.to_owned()
+                })
             }
         }),
     },
@@ -32,7 +34,9 @@ pub(super) static RULES: &[Rule] = &[
             each_reward(answer, |reward| {
                 let text = ["id", "title", "redeem_url"].iter().find(|name| !reward.get(**name).is_some_and(Value::is_string));
                 let points = reward.get("points_required").is_some_and(Value::is_i64);
-                text.copied().or((!points).then_some("points_required")).map(|name| format!("`{name}` of a reward is missing or of another kind"))
+                text.copied()
+                    .or((!points).then_some("points_required"))
+                    .map(|name| format!("`{name}` of a reward is missing or of another kind"))
             })
         }),
     },
@@ -72,12 +76,18 @@ pub(super) static RULES: &[Rule] = &[
         check: Told(|story| {
             let mut faults = Vec::new();
             let mut seen = 0;
-            for (name, order) in [("rewards of a customer", super::super::super::play::PLACEHOLDER), ("rewards for another order", OTHER_PLACEHOLDER)] {
+            for (name, order) in
+                [("rewards of a customer", super::super::super::play::PLACEHOLDER), ("rewards for another order", OTHER_PLACEHOLDER)]
+            {
                 for reward in story.of(name).and_then(rewards).into_iter().flatten() {
                     seen += 1;
-                    let carried = redeem_url(reward).and_then(|url| url.query_pairs().find(|(name, _)| name == "order_id").map(|(_, id)| id.into_owned()));
+                    let carried = redeem_url(reward)
+                        .and_then(|url| url.query_pairs().find(|(name, _)| name == "order_id").map(|(_, id)| id.into_owned()));
                     if carried.as_deref() != Some(order) {
-                        faults.push(format!("{name}: asked with order {order}, it carries {}", carried.map_or_else(|| "none".to_owned(), |id| crate::text::printable(&id))));
+                        faults.push(format!(
+                            "{name}: asked with order {order}, it carries {}",
+                            carried.map_or_else(|| "none".to_owned(), |id| crate::text::printable(&id))
+                        ));
                     }
                 }
             }

@@ -10,7 +10,7 @@ const LISTEN: &str = "0A";
 const MOST_PROCESSES: usize = 10_000;
 
 /// Whoever listens at `address` and `port`, or at all addresses: `pid 123 (nc)`, or the user where the process is hidden.
-pub(super) fn of(address: IpAddr, port: u16) -> Option<String> {
+pub fn of(address: IpAddr, port: u16) -> Option<String> {
     let found = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())

@@ -1,0 +1,261 @@
+//! Every call as it arrived, with its answer: for the terminal, the page and the recording.
+//!
+//! The last calls are kept; whoever watches hears each one once, when it has been answered. A watcher that does not
+//! keep up misses calls rather than holding the register up.
+
+use http::HeaderMap;
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{SyncSender, TrySendError},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::sync::broadcast;
+
+/// Calls that are kept for the page and for sending one again.
+const MOST: usize = 500;
+
+/// Bytes of bodies that are kept in all; a page of 500 calls with the largest bodies would be 250 MB.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// Calls that a slow page may lag behind.
+const LAG: usize = 256;
+
+/// What is known of a call's signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// It is what the key makes of the body.
+    Good,
+    /// It is something else.
+    Bad,
+    /// The call carries none.
+    Missing,
+}
+
+impl Signature {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// One call with its answer. Texts are as they came; whoever shows them makes them printable.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Counted from 1.
+    pub number: u64,
+    /// When it came.
+    pub at: SystemTime,
+    /// Which of the register's calls it is, or `webhook`; none where the path is not one.
+    pub name: Option<&'static str>,
+    /// Its method.
+    pub method: String,
+    /// Its path, below the prefix where it was asked there.
+    pub path: String,
+    /// Its query as it came, without the question mark.
+    pub query: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Query, form and JSON members in one list.
+    pub fields: Vec<(String, String)>,
+    /// What was asked, in a few words.
+    pub asked: String,
+    /// The example that answered.
+    pub example: Option<String>,
+    /// Why that one, step by step.
+    pub why: Vec<String>,
+    /// What a register or an integrator should know about it.
+    pub remarks: Vec<String>,
+    /// Where a key is there to check it with.
+    pub signature: Option<Signature>,
+    /// Status of the answer.
+    pub status: u16,
+    /// Content type of the answer.
+    pub content_type: String,
+    /// Body of the answer.
+    pub answer: Bytes,
+    /// What was answered, in a few words.
+    pub answered: String,
+    /// From the whole request to the answer.
+    pub took: Duration,
+}
+
+impl Entry {
+    /// As the page and `--json` show it; headers and bodies are left to the recording.
+    pub fn document(&self) -> Value {
+        let fields: Vec<Value> = self.fields.iter().map(|(name, value)| json!([name, value])).collect();
+        json!({
+            "number": self.number,
+            "at": self.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+            "call": self.name,
+            "method": self.method,
+            "path": self.path,
+            "fields": fields,
+            "asked": self.asked,
+            "example": self.example,
+            "why": self.why,
+            "remarks": self.remarks,
+            "signature": self.signature.map(Signature::word),
+            "status": self.status,
+            "answer": serde_json::from_slice::<Value>(&self.answer).unwrap_or_else(|_| String::from_utf8_lossy(&self.answer).into()),
+            "answered": self.answered,
+            "ms": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn size(&self) -> usize {
+        self.body.len() + self.answer.len() + self.query.len() + self.headers.iter().map(|(_, value)| value.len()).sum::<usize>()
+    }
+}
+
+/// What the owner of the server hears.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A call was answered.
+    Call(Arc<Entry>),
+    /// Something else happened that a person wants to know.
+    Note(String),
+}
+
+/// The last calls, and who is told of new ones.
+#[derive(Debug)]
+pub struct Journal {
+    kept: Mutex<Kept>,
+    page: broadcast::Sender<Arc<Entry>>,
+    watcher: Option<SyncSender<News>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+    total: u64,
+    missed: u64,
+}
+
+impl Journal {
+    /// A journal that tells each call to `watcher`.
+    pub fn new(watcher: Option<SyncSender<News>>) -> Self {
+        Self { kept: Mutex::default(), page: broadcast::Sender::new(LAG), watcher }
+    }
+
+    /// Takes a call in; its number is given here.
+    pub fn enter(&self, mut entry: Entry) -> Arc<Entry> {
+        let mut kept = self.kept();
+        kept.total += 1;
+        entry.number = kept.total;
+        let entry = Arc::new(entry);
+        kept.bytes += entry.size();
+        kept.entries.push_back(Arc::clone(&entry));
+        while kept.entries.len() > MOST || kept.bytes > MOST_BYTES {
+            let Some(oldest) = kept.entries.pop_front() else { break };
+            kept.bytes = kept.bytes.saturating_sub(oldest.size());
+        }
+        // Nobody may be looking.
+        let _ = self.page.send(Arc::clone(&entry));
+        let told = self.watcher.as_ref().map(|watcher| watcher.try_send(News::Call(Arc::clone(&entry))));
+        if let Some(Err(TrySendError::Full(_))) = told {
+            kept.missed += 1;
+        }
+        entry
+    }
+
+    /// Tells the owner something in a sentence.
+    pub fn note(&self, text: impl Into<String>) {
+        if let Some(watcher) = &self.watcher {
+            // A note that an owner who is buried in calls does not get would not be read either.
+            let _ = watcher.try_send(News::Note(text.into()));
+        }
+    }
+
+    /// The last calls, oldest first.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        self.kept().entries.iter().cloned().collect()
+    }
+
+    /// One of the last calls.
+    pub fn entry(&self, number: u64) -> Option<Arc<Entry>> {
+        self.kept().entries.iter().find(|entry| entry.number == number).cloned()
+    }
+
+    /// How many calls came, and how many of them the owner was too slow for.
+    pub fn counts(&self) -> (u64, u64) {
+        let kept = self.kept();
+        (kept.total, kept.missed)
+    }
+
+    /// Calls from now on.
+    pub fn follow(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.page.subscribe()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(body: usize) -> Entry {
+        Entry {
+            number: 0,
+            at: SystemTime::UNIX_EPOCH,
+            name: Some("search"),
+            method: "GET".into(),
+            path: "/search".into(),
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::from(vec![b'x'; body]),
+            fields: Vec::new(),
+            asked: String::new(),
+            example: None,
+            why: Vec::new(),
+            remarks: Vec::new(),
+            signature: None,
+            status: 200,
+            content_type: "application/json".into(),
+            answer: Bytes::from_static(b"{}"),
+            answered: String::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_calls_does_not_fill_the_memory() {
+        let journal = Journal::new(None);
+        for _ in 0..MOST + 1 {
+            journal.enter(entry(0));
+        }
+        assert_eq!((journal.entries().len(), journal.counts()), (MOST, (501, 0)));
+
+        for _ in 0..40 {
+            journal.enter(entry(1024 * 1024));
+        }
+        assert!(journal.entries().len() < 9);
+    }
+
+    #[test]
+    fn a_watcher_that_does_not_keep_up_misses_calls_and_holds_nobody_up() {
+        let (watcher, news) = std::sync::mpsc::sync_channel(1);
+        let journal = Journal::new(Some(watcher));
+
+        journal.enter(entry(0));
+        journal.enter(entry(0));
+
+        assert_eq!(journal.counts(), (2, 1));
+        assert!(matches!(news.try_recv(), Ok(News::Call(entry)) if entry.number == 1));
+        assert_eq!(journal.entry(2).map(|entry| entry.number), Some(2));
+    }
+}

@@ -1,0 +1,140 @@
+//! The desk over HTTP: for the page and for `pos set`. The gate has seen peer, host and headers; the tokens are looked at here.
+//!
+//! Whoever lacks a good token learns nothing, not even that there is a desk (SECURITY K-09).
+
+use super::{Arc, Bytes, Request, Till, answer, server};
+use crate::{
+    platform::entropy::SystemEntropy,
+    pos::gate::{DESK, Shown},
+};
+use http::{HeaderValue, Method, header};
+use serde_json::{Value, json};
+
+/// Most words of one request.
+const MOST: usize = 100;
+
+/// What `POST /_/set` takes.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    /// Points and balances as at the start, nothing set; done first.
+    #[serde(default)]
+    reset: bool,
+    /// Words and values, in order.
+    #[serde(default)]
+    set: Vec<(String, String)>,
+}
+
+impl Till {
+    /// Answers a request to the desk, by the path below it.
+    pub(super) async fn steer(self: Arc<Self>, request: &Request<Bytes>, path: &str) -> server::Answer {
+        let cookie = self.cookie();
+        let shown = self.keys().judge(request.headers(), request.uri().query().unwrap_or_default(), &cookie);
+        match shown {
+            Shown::Good => {}
+            Shown::Once if request.method() == Method::GET && path == "/" => return self.admitted(&cookie),
+            Shown::Spent => {
+                self.offer_another();
+                return self.turn_away(request, 404, "There is nothing at this path", "404 in JSON");
+            }
+            Shown::Once | Shown::Nothing => return self.turn_away(request, 404, "There is nothing at this path", "404 in JSON"),
+        }
+        match (request.method(), path) {
+            (&Method::GET, "/" | "/state") => answer::json(200, &self.state()),
+            (&Method::GET, "/calls") => {
+                let calls: Vec<Value> = self.journal.entries().iter().map(|entry| entry.document()).collect();
+                answer::json(200, &json!({ "calls": calls }))
+            }
+            (&Method::POST, "/set") => self.change(request.body()),
+            (&Method::POST, "/resend") => self.send_again(request.body()).await,
+            (_, "/" | "/state" | "/calls" | "/set" | "/resend") => answer::error(405, "This path is not asked with this method"),
+            _ => answer::error(404, "There is nothing at this path"),
+        }
+    }
+
+    /// Takes the token out of the address bar: the browser gets a cookie that no page of another site can make it send.
+    fn admitted(&self, cookie: &str) -> server::Answer {
+        let mut answer = answer::json(303, &json!({}));
+        let value = format!("{cookie}={}; HttpOnly; SameSite=Strict; Path={DESK}", self.keys().browser.expose());
+        if let Ok(mut value) = HeaderValue::from_str(&value) {
+            value.set_sensitive(true);
+            answer.headers_mut().insert(header::SET_COOKIE, value);
+        }
+        answer.headers_mut().insert(header::LOCATION, HeaderValue::from_static(DESK));
+        answer
+    }
+
+    /// A person who opens the printed address in a second browser finds a fresh one in the terminal; whoever guesses learns nothing.
+    fn offer_another(&self) {
+        let mut keys = self.keys();
+        if keys.once.is_none()
+            && let Ok(token) = super::super::standing::token(&SystemEntropy)
+        {
+            let address = format!("{}{DESK}?t={}", self.origin, token.expose());
+            keys.once = Some(token);
+            drop(keys);
+            self.journal.note(format!("the address of the desk was used before; a fresh one: {address}"));
+        }
+    }
+
+    /// Named after the port: cookies do not know ports, and two servers on one machine must not take each other's.
+    fn cookie(&self) -> String {
+        format!("tokenstrap-{}", self.origin.rsplit(':').next().unwrap_or_default())
+    }
+
+    fn keys(&self) -> std::sync::MutexGuard<'_, crate::pos::gate::Keys> {
+        self.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Everything that can be seen and set.
+    fn state(&self) -> Value {
+        let mut state = self.desk().document();
+        let urls: serde_json::Map<_, _> =
+            super::register::CALLS.iter().map(|call| (call.name.to_owned(), Value::from(self.place.url(call.name).as_str()))).collect();
+        if let Some(members) = state.as_object_mut() {
+            members.insert("urls".to_owned(), Value::from(urls));
+            members.insert("strict".to_owned(), Value::from(self.strict));
+            members.insert("counted".to_owned(), Value::from(self.journal.counts().0));
+        }
+        state
+    }
+
+    /// All words or none: the desk is put back as it was where one of them is wrong.
+    fn change(&self, body: &[u8]) -> server::Answer {
+        let Ok(Change { reset, set }) = serde_json::from_slice(body) else { return answer::error(400, "This is not a change of the desk") };
+        if set.len() > MOST {
+            return answer::error(400, "These are too many words at once");
+        }
+        let mut desk = self.desk();
+        let before = desk.clone();
+        let mut done = Vec::new();
+        if reset {
+            desk.reset();
+            done.push("everything is as it was at the start".to_owned());
+        }
+        for (word, value) in &set {
+            match desk.set(word, value) {
+                Ok(words) => done.push(words),
+                Err(error) => {
+                    *desk = before;
+                    return answer::error(422, &error.to_string());
+                }
+            }
+        }
+        drop(desk);
+        done.iter().for_each(|words| self.journal.note(words));
+        answer::json(200, &json!({ "done": done }))
+    }
+
+    /// Sends a call of the journal again, as it came.
+    async fn send_again(self: Arc<Self>, body: &[u8]) -> server::Answer {
+        let number = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("number")?.as_u64());
+        let Some(entry) = number.and_then(|number| self.journal.entry(number)) else { return answer::error(404, "There is no such call") };
+        let target = if entry.query.is_empty() { entry.path.clone() } else { format!("{}?{}", entry.path, entry.query) };
+        let request = Request::builder().method(entry.method.as_str()).uri(target).body(entry.body.clone());
+        let Ok(mut request) = request else { return answer::error(422, "This call cannot be sent again") };
+        *request.headers_mut() = entry.headers.clone();
+        let status = Arc::clone(&self).call(request, entry.path.clone()).await.status().as_u16();
+        answer::json(200, &json!({ "status": status }))
+    }
+}
