@@ -11,6 +11,7 @@ pub use report::{Report, Row, Totals};
 pub use scenes::{Facts, Progress, play};
 
 use super::{play::Answer, register::Certainty};
+use crate::oauth::message::Undelivered;
 use std::{collections::BTreeMap, time::Duration};
 
 /// What it means to break a rule.
@@ -80,6 +81,12 @@ impl Story {
     /// The answers of a call; of all with `every`.
     pub fn answers<'a>(&'a self, call: &'a str) -> impl Iterator<Item = &'a Answer> {
         self.answers.iter().filter(move |answer| call == "every" || answer.call == call)
+    }
+
+    /// Why no answer came at all, where that is so.
+    pub fn silence(&self) -> Option<&Undelivered> {
+        let first = self.answers.first()?.trouble.as_ref()?;
+        self.answers.iter().all(|answer| answer.trouble.is_some()).then_some(first)
     }
 
     /// Adds an answer.

@@ -143,10 +143,10 @@ pub(super) static RULES: &[Rule] = &[
         certainty: Inferred,
         source: "the encoding of the register's POST is not documented",
         says: "a form and a JSON body get the same answer",
-        check: Told(|story| match (scene(story, "the balance of a card"), scene(story, "the balance, asked in JSON")) {
-            (Ok(form), Ok(json)) => {
-                holds(form.member("balance") == json.member("balance"), || format!("{} by form, {} by JSON", shown(form), shown(json)))
-            }
+        check: Told(|story| match (scene(story, "the balance of a card"), scene(story, "the balance, asked in the other encoding")) {
+            (Ok(form), Ok(json)) => holds(form.member("balance") == json.member("balance"), || {
+                format!("{} by the one, {} by the other", shown(form), shown(json))
+            }),
             (Err(untried), _) | (_, Err(untried)) => untried,
         }),
     },

@@ -47,17 +47,16 @@ pub(super) static RULES: &[Rule] = &[
         }),
     },
     Rule {
-        id: "redeem-twice-takes-points-once",
+        id: "refused-redeem-takes-no-points",
         call: "redeem",
         level: Must,
         certainty: Inferred,
-        source: "a register may repeat a call whose answer it lost",
-        says: "the same reward for the same order is not taken twice without saying so",
+        source: "points are taken for a reward that was given, and for nothing else",
+        says: "where the same reward is refused the second time, it takes no points the second time",
         check: Told(|story| match (points(story, "rewards after the first"), points(story, "rewards after the second")) {
             (Some(first), Some(second)) if succeeded(story, "a reward is redeemed") => {
-                let charged = second < first;
-                holds(!charged || succeeded(story, "it is redeemed again"), || {
-                    "the second was refused, and took points all the same".to_owned()
+                holds(second == first || succeeded(story, "it is redeemed again"), || {
+                    format!("it was refused, with {first} points before and {second} after")
                 })
             }
             _ => Untried("no reward was redeemed, or no points were shown".to_owned()),
