@@ -19,7 +19,11 @@ mod listener_result;
 #[cfg(target_os = "linux")]
 mod login;
 mod login_request;
+#[cfg(target_os = "linux")]
+mod pos_call;
 mod pos_collections;
+#[cfg(target_os = "linux")]
+mod pos_verify;
 #[cfg(target_os = "linux")]
 mod quiet;
 #[cfg(target_os = "linux")]

@@ -24,5 +24,7 @@ pub mod oidc;
 pub mod real;
 #[cfg(target_os = "linux")]
 pub mod running;
+#[cfg(target_os = "linux")]
+pub mod till;
 
 pub mod rig;
