@@ -62,9 +62,7 @@ impl Addresses {
             return Some(own.url().clone());
         }
         let mut url = self.base.as_ref()?.url().clone();
-        if call.tab.is_none() {
-            return None;
-        }
+        call.tab?;
         url.path_segments_mut().ok()?.pop_if_empty().push(call.name);
         Some(url)
     }

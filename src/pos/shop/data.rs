@@ -121,9 +121,9 @@ impl Data {
     }
 }
 
-fn unique<'a>(kind: &'static str, ids: impl Iterator<Item = &'a String>) -> Result<(), BadData> {
+fn unique<'a>(kind: &'static str, mut ids: impl Iterator<Item = &'a String>) -> Result<(), BadData> {
     let mut seen = BTreeSet::new();
-    ids.map(|id| if seen.insert(id) { Ok(()) } else { Err(BadData::Twice(kind, id.clone())) }).collect()
+    ids.try_for_each(|id| if seen.insert(id) { Ok(()) } else { Err(BadData::Twice(kind, id.clone())) })
 }
 
 /// The built-in shop as a file.

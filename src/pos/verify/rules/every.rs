@@ -67,7 +67,7 @@ pub(super) static RULES: &[Rule] = &[
         says: "an error is a text for the operator",
         check: Each(|answer| {
             let error = answer.member("error").filter(|error| !error.is_null())?;
-            (!error.as_str().is_some_and(|text| !text.trim().is_empty())).then(|| "`error` is no text".to_owned())
+            error.as_str().is_none_or(|text| text.trim().is_empty()).then(|| "`error` is no text".to_owned())
         }),
     },
 ];

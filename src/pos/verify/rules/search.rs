@@ -104,7 +104,7 @@ fn each_member(answer: &Answer, fault: impl Fn(&Value) -> Option<String>) -> Opt
 }
 
 fn missing_text(member: &Value, names: &[&str]) -> Option<String> {
-    let missing = names.iter().find(|name| !member.get(**name).and_then(Value::as_str).is_some_and(|text| !text.is_empty()));
+    let missing = names.iter().find(|name| member.get(**name).and_then(Value::as_str).is_none_or(str::is_empty));
     missing.map(|name| format!("a member has no text `{name}`"))
 }
 
