@@ -1,6 +1,8 @@
 //! One binary for all tests that need more than one file: promises kept by the real program, rules of the house.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failing test may panic")]
 
+#[cfg(target_os = "linux")]
+mod pos_stand;
 mod raw;
 mod rehearsal;
 #[cfg(target_os = "linux")]
@@ -20,8 +22,14 @@ mod listener_result;
 mod login;
 mod login_request;
 #[cfg(target_os = "linux")]
+mod pos_attacks;
+#[cfg(target_os = "linux")]
 mod pos_call;
 mod pos_collections;
+#[cfg(target_os = "linux")]
+mod pos_redeem;
+#[cfg(target_os = "linux")]
+mod pos_serve;
 #[cfg(target_os = "linux")]
 mod pos_verify;
 #[cfg(target_os = "linux")]

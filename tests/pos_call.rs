@@ -1,11 +1,13 @@
 //! Playing the register through the program: one call, or a recording again.
 
-use crate::support::{
-    binary::{Home, Invocation},
-    running::{LIMIT, Stream},
-    till::{Fault, serve_built_in, start},
+use crate::{
+    pos_stand::Stand,
+    support::{
+        binary::{Home, Invocation},
+        running::LIMIT,
+        till::{Fault, start},
+    },
 };
-use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 
@@ -15,21 +17,21 @@ fn call(home: &Home, words: &[&str]) -> Invocation {
 
 #[test]
 fn every_call_is_answered_by_our_own_server() {
-    let home = Home::new();
-    let (_server, base) = serve_built_in(&home, &[]);
+    let stand = Stand::new([]);
+    let (home, base) = (&stand.home, stand.base());
     let at = |name: &str| format!("{base}/{name}");
 
-    let found = call(&home, &["customers", "--url", &at("search"), "keyword=david"]).run().expect_code(0);
+    let found = call(home, &["customers", "--url", &at("search"), "keyword=david"]).run().expect_code(0);
     assert!(found.stdout.contains("\n      \"first_name\": \"David\",\n"), "{found}");
-    let rewards = call(&home, &["rewards", "--url", &at("rewards"), "customer_id=M-1001"]).run().expect_code(0);
+    let rewards = call(home, &["rewards", "--url", &at("rewards"), "customer_id=M-1001"]).run().expect_code(0);
     let rewards: Value = serde_json::from_str(&rewards.stdout).unwrap();
     let redeem = rewards["rewards"][0]["redeem_url"].as_str().unwrap();
-    call(&home, &["redeem", "--url", redeem]).run().expect_code(0).expect_stdout("{\n  \"success\": true\n}\n");
+    call(home, &["redeem", "--url", redeem]).run().expect_code(0).expect_stdout("{\n  \"success\": true\n}\n");
     for (name, fields) in
         [("topup", &["topup_amount=5.00"][..]), ("checkout", &["amount=5.00"]), ("refund", &["amount=5.00"]), ("balance", &[])]
     {
         for encoding in ["--form", "--json-body"] {
-            let outcome = call(&home, &[name, encoding, "--url", &at(name), "reference_id=GC-1001"]).args(fields).run().expect_code(0);
+            let outcome = call(home, &[name, encoding, "--url", &at(name), "reference_id=GC-1001"]).args(fields).run().expect_code(0);
             assert!(outcome.stdout.contains("GC-1001"), "{outcome}");
         }
     }
@@ -52,46 +54,44 @@ fn what_a_register_would_choke_on_is_said_and_is_an_exit_code() {
 #[test]
 fn calls_are_signed_with_the_key_of_a_variable_and_the_key_is_shown_nowhere() {
     let home = Home::new();
-    let serve = home.tokenstrap().args(["pos", "serve", "--port", "0", "--signature-key-env", "KEY"]);
-    let mut server = serve.env("KEY", "CANARY-KEY").spawn();
-    let line = server.wait_for_line(Stream::Err, "/balance");
-    server.expect(Stream::Err, "Signature");
-    let words = ["balance", "--url", line.split_whitespace().last().unwrap(), "keyword=GC-1001"];
+    let serve = home.tokenstrap().env("KEY", "CANARY-KEY");
+    let mut stand = Stand::of(&home, serve, ["--signature-key-env", "KEY"]);
+    let url = format!("{}/balance", stand.base());
+    let words = ["balance", "--url", &url, "keyword=GC-1001"];
     let signed = |key: &str| call(&home, &words).args(["--signature-key-env", "KEY"]).env("KEY", key).run();
 
     let right = signed("CANARY-KEY").expect_code(0);
     call(&home, &words).run().expect_code(0);
-    server.expect(Stream::Err, "there is no signature");
+    stand.says("there is no signature");
     signed("another").expect_code(0);
-    server.expect(Stream::Err, "the signature does not fit");
+    stand.says("the signature does not fit");
     signed("").expect_code(2).expect_stdout("");
-    server.signal(Signal::INT);
-    let server = server.finish().expect_code(0);
+    let ended = stand.end();
 
-    assert_eq!(server.stderr.matches("the signature does not fit").count(), 1, "{server}");
-    assert!(!right.to_string().contains("CANARY") && !server.to_string().contains("CANARY"), "{right}\n{server}");
+    assert_eq!(ended.stderr.matches("the signature does not fit").count(), 1, "{ended}");
+    assert!(!right.to_string().contains("CANARY") && !ended.to_string().contains("CANARY"), "{right}\n{ended}");
 }
 
 #[test]
 fn a_recording_is_sent_again_call_by_call() {
     let home = Home::new();
     let file = home.path("calls.jsonl");
-    let record = ["--record", file.to_str().unwrap(), "--record-raw"];
-    let (mut server, base) = serve_built_in(&home, &record);
+    let file = file.to_str().unwrap();
+    let mut first = Stand::at(&home, ["--record", file, "--record-raw"]);
     for (name, fields) in [("search", &["keyword=david"][..]), ("checkout", &["reference_id=GC-1001", "amount=40.00"])] {
-        call(&home, &[name, "--url", &format!("{base}/{name}")]).args(fields).run().expect_code(0);
-        server.expect(Stream::Err, name);
+        call(&home, &[name, "--url", &format!("{}/{name}", first.base())]).args(fields).run().expect_code(0);
+        first.says(name);
     }
-    server.signal(Signal::INT);
-    server.finish().expect_code(0);
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 2);
+    first.end();
+    assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 2);
 
-    let (mut second, base) = serve_built_in(&home, &[]);
-    let again = call(&home, &["--replay", file.to_str().unwrap(), "--url", &base]).run().expect_code(0);
+    let mut second = Stand::at(&home, []);
+    let base = second.base();
+    let again = call(&home, &["--replay", file, "--url", &base]).run().expect_code(0);
     assert_eq!(again.stdout.matches("the same answer").count(), 2, "{again}");
-    second.expect(Stream::Err, "\"david\"");
-    second.expect(Stream::Err, "42.50 → 2.50");
-    let third = call(&home, &["checkout", "--json", "--replay", file.to_str().unwrap(), "--url", &base]).run().expect_code(0);
+    second.says("\"david\"");
+    second.says("42.50 → 2.50");
+    let third = call(&home, &["checkout", "--json", "--replay", file, "--url", &base]).run().expect_code(0);
     let third: Value = serde_json::from_str(&third.stdout).unwrap();
     assert_eq!(third["calls"].as_array().map(Vec::len), Some(1));
     assert_eq!(third["calls"][0]["same"], false);

@@ -1,8 +1,11 @@
 //! The rehearsal through the program: a good server is all green, and what is wrong with a wrong one is named.
 
-use crate::support::{
-    binary::{Home, Outcome},
-    till::{Fault, serve_built_in, start},
+use crate::{
+    pos_stand::Stand,
+    support::{
+        binary::{Home, Outcome},
+        till::{Fault, start},
+    },
 };
 use serde_json::Value;
 use std::fs;
@@ -25,8 +28,8 @@ fn ids(document: &Value, verdict: &str) -> Vec<String> {
 
 #[test]
 fn our_own_server_is_all_green_and_every_rule_is_tried() {
-    let home = Home::new();
-    let (_server, base) = serve_built_in(&home, &[]);
+    let stand = Stand::new([]);
+    let (home, base) = (&stand.home, stand.base());
 
     let outcome = home.tokenstrap().args(["pos", "verify", "--json", "--url", &base]).run().expect_code(0);
 
@@ -40,8 +43,8 @@ fn our_own_server_is_all_green_and_every_rule_is_tried() {
 
 #[test]
 fn the_books_of_our_own_server_are_what_they_were_before() {
-    let home = Home::new();
-    let (_server, base) = serve_built_in(&home, &[]);
+    let stand = Stand::new([]);
+    let (home, base) = (&stand.home, stand.base());
     let balance =
         || home.tokenstrap().args(["pos", "call", "balance", "--url", &format!("{base}/balance"), "keyword=GC-1001"]).run().stdout;
 

@@ -65,7 +65,7 @@ pub(super) fn introspect(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
 
 impl Visit<'_> {
     /// The company and scope behind the bearer token.
-    fn bearer(&self) -> Result<(&'static Company, Vec<String>), Refused> {
+    pub(super) fn bearer(&self) -> Result<(&'static Company, Vec<String>), Refused> {
         let invalid = Refused::with(401, "invalid_token", "The access token provided has expired");
         let (family, company, _) = self.call.bearer().and_then(|token| self.state.ledger.access(token, self.now)).ok_or(invalid)?;
         let scope = self.state.ledger.consent(family).map(|consent| consent.scope.clone()).unwrap_or_default();

@@ -185,6 +185,7 @@ impl Builder {
             tickets: Shelf::default(),
             codes: Shelf::default(),
             devices: Shelf::default(),
+            orders: super::orders::Orders::default(),
             key: SigningKey::generate().map_err(|_| io::Error::other("the system gives no random bytes"))?,
         };
         Running::start(listener, Arc::new(Sandbox::new(self.settings, origin, hosts, state)))

@@ -4,7 +4,7 @@ use super::{
     answer::{self, Answer, Refused},
     api, authorize,
     call::Kind,
-    device, discovery,
+    device, discovery, orders,
     state::Visit,
     token,
 };
@@ -66,6 +66,11 @@ pub(super) fn decide(visit: &mut Visit<'_>) -> Answer {
     let (strict, absent) = (visit.settings.strict, &visit.settings.absent);
     let offered = |route: &&Route| (strict || route.always) && !absent.iter().any(|absent| absent == route.path);
     let here: Vec<&Route> = ROUTES.iter().filter(|route| route.path == visit.call.path).filter(offered).collect();
+    if here.is_empty()
+        && let Some(answer) = orders::decide(visit)
+    {
+        return answer;
+    }
     if here.is_empty() {
         return Refused::with(404, "not_found", "there is nothing here").answer();
     }

@@ -1,6 +1,6 @@
 //! A sandbox at work: what it is called, what it saw, and what shall go wrong next.
 
-use super::{faults::Faults, journal::Logged, routes, service::Sandbox, signature::SigningKey};
+use super::{faults::Faults, journal::Logged, orders::Payment, routes, service::Sandbox, signature::SigningKey};
 use crate::{
     http::server::{Limits, serve},
     secret::Secret,
@@ -157,6 +157,11 @@ impl Running {
     /// The last requests, oldest first.
     pub fn log(&self) -> Vec<Logged> {
         self.sandbox.state().journal.entries()
+    }
+
+    /// Payments on an order, oldest first.
+    pub fn payments(&self, order: u64) -> Vec<Payment> {
+        self.sandbox.state().orders.payments(order)
     }
 
     /// Closes the port.

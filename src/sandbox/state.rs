@@ -4,7 +4,9 @@ use super::{
     authorize::{Code, Ticket},
     device::DeviceLogin,
 };
-use super::{call::Call, faults::Faults, journal::Journal, ledger::Ledger, settings::Settings, shelf::Shelf, signature::SigningKey};
+use super::{
+    call::Call, faults::Faults, journal::Journal, ledger::Ledger, orders::Orders, settings::Settings, shelf::Shelf, signature::SigningKey,
+};
 use std::time::SystemTime;
 
 /// What is remembered. It lies behind one lock; whoever holds it decides one request from beginning to end.
@@ -19,6 +21,8 @@ pub(super) struct State {
     pub codes: Shelf<Code>,
     /// Device logins.
     pub devices: Shelf<DeviceLogin>,
+    /// Payments on orders.
+    pub orders: Orders,
     /// Signs ID tokens.
     pub key: SigningKey,
 }

@@ -1,9 +1,5 @@
 //! An integrator's server: one that does everything right but what it was told to get wrong.
 
-use super::{
-    binary::Home,
-    running::{Running, Stream},
-};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -77,15 +73,6 @@ pub fn start(fault: Fault) -> String {
         }
     });
     origin
-}
-
-/// Starts `pos serve` with these flags beside a free port, and gives the base of its calls.
-pub fn serve_built_in(home: &Home, flags: &[&str]) -> (Running, String) {
-    let mut server = home.tokenstrap().args(["pos", "serve", "--port", "0"]).args(flags).spawn();
-    let line = server.wait_for_line(Stream::Err, "/search");
-    server.expect(Stream::Err, "Signature");
-    let base = line.split_whitespace().last().and_then(|url| url.strip_suffix("/search")).unwrap().to_owned();
-    (server, base)
 }
 
 fn serve(mut stream: TcpStream, shop: &Mutex<Shop>) {

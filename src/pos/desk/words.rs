@@ -93,7 +93,13 @@ impl Desk {
             "delay" => self.by_hand(call).delay = delay(value)?,
             _ => self.set_value(call, name, value)?,
         }
-        Ok(if value.is_empty() { format!("{call}.{name} is as it was") } else { format!("{call}.{name} is {value} from now on") })
+        Ok(if name == "fault" && !value.is_empty() {
+            format!("one {call} is answered wrong: {value}")
+        } else if value.is_empty() {
+            format!("{call}.{name} is as it was")
+        } else {
+            format!("{call}.{name} is {value} from now on")
+        })
     }
 
     fn set_outcome(&mut self, call: &'static str, outcome: &str) -> Result<(), BadWord> {

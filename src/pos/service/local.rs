@@ -17,7 +17,7 @@ impl Till {
             self.desk().lay_over(name, &mut values);
             return Reply { asked, ..self.matched(Some(name), &answers, &call, &values) };
         }
-        let mut remarks = Vec::new();
+        let mut why = Vec::new();
         if let (Some(redeemed), Some(orders)) = (outcome.redeemed.clone(), self.orders.clone()) {
             let wanted = redeemed.clone();
             let done = tokio::task::spawn_blocking(move || orders.redeem(&wanted)).await;
@@ -29,10 +29,10 @@ impl Till {
                 }
             }
         } else if outcome.redeemed.is_some() {
-            remarks.push("no order was changed: --redeem-as PROFILE does that".to_owned());
+            why.push("no order was changed: --redeem-as PROFILE does that".to_owned());
         }
         let mut reply = self.say(name, &answers, &call, outcome);
-        reply.remarks.splice(..0, remarks);
+        reply.why.extend(why);
         reply
     }
 

@@ -62,7 +62,7 @@ impl Till {
 
     /// A path that is none of the calls: an example of the user's own collection, or nothing.
     fn unnamed(&self, call: &Call) -> Reply {
-        let asked = call.path.clone();
+        let asked = format!("/{}{}", self.gate.prefix, call.path);
         let answers = Arc::clone(&self.desk().answers);
         if answers.is_own {
             return Reply { asked, ..self.matched(None, &answers, call, &Values::new()) };
@@ -83,8 +83,8 @@ fn webhook(call: &Call) -> Reply {
         return Reply { allow: Some("POST"), ..Reply::error(405, "A webhook is posted", "405 in JSON; it takes POST") };
     }
     let id = call.field("id").or_else(|| call.field("order.id")).or_else(|| call.field("order_id"));
-    let topic = call.header("x-kounta-topic").or_else(|| call.field("topic")).unwrap_or("webhook").to_owned();
-    let asked = id.map_or_else(|| topic.clone(), |id| format!("{topic}  order {id}"));
+    let topic = call.header("x-kounta-topic").or_else(|| call.field("topic")).map(str::to_owned);
+    let asked = topic.into_iter().chain(id.map(|id| format!("order {id}"))).collect::<Vec<_>>().join("  ");
     Reply { asked, ..Reply::json(200, &json!({ "received": true }), "received") }
 }
 

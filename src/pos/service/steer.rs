@@ -130,6 +130,10 @@ impl Till {
     async fn send_again(self: Arc<Self>, body: &[u8]) -> server::Answer {
         let number = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("number")?.as_u64());
         let Some(entry) = number.and_then(|number| self.journal.entry(number)) else { return answer::error(404, "There is no such call") };
+        // What was turned away at the door does not come in by being sent again.
+        if super::name_of(&entry.path) != entry.name {
+            return answer::error(422, "This call was turned away; it cannot be sent again");
+        }
         let target = if entry.query.is_empty() { entry.path.clone() } else { format!("{}?{}", entry.path, entry.query) };
         let request = Request::builder().method(entry.method.as_str()).uri(target).body(entry.body.clone());
         let Ok(mut request) = request else { return answer::error(422, "This call cannot be sent again") };

@@ -35,7 +35,6 @@ impl Shop {
         Outcome::new("found", asked, format!("{} reward{plural}, {carried}", rewards.len()))
             .text("member", &known.id)
             .text("first_name", &known.first_name)
-            .text("icon_url", known.icon_url.clone().unwrap_or_default())
             .json("points", known.points)
             .json("rewards", Value::from(rewards))
     }
