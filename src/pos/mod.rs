@@ -14,6 +14,7 @@ pub mod journal;
 pub mod matching;
 mod multipart;
 pub mod orders;
+pub mod page;
 pub mod place;
 pub mod play;
 pub mod recording;
