@@ -27,6 +27,8 @@ mod pos_attacks;
 mod pos_call;
 mod pos_collections;
 #[cfg(target_os = "linux")]
+mod pos_page;
+#[cfg(target_os = "linux")]
 mod pos_redeem;
 #[cfg(target_os = "linux")]
 mod pos_serve;

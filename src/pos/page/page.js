@@ -60,8 +60,8 @@ function group(place, id, name) {
 async function show() {
   const answer = await fetch('state');
   if (!answer.ok) return;
-  const { calls, shop, faults } = await answer.json();
-  for (const name of Object.keys(calls)) {
+  const { calls, order, shop, faults } = await answer.json();
+  for (const name of order) {
     const call = calls[name];
     const place = group(at('next'), `next-${name}`, call.forward ? `${name}, passed on to ${call.forward}` : name);
     const outcomes = [['', 'as the shop decides'], ...call.outcomes.map((outcome) => [outcome, outcome])];
@@ -104,7 +104,7 @@ function details(call) {
 function add(call) {
   if (at(`call-${call.number}`)) return;
   const time = make('time', new Date(call.at).toLocaleTimeString());
-  const head = make('summary', undefined, time, make('b', call.call ?? call.method), make('span', call.asked));
+  const head = make('summary', undefined, time, ' ', make('b', call.call ?? call.method), ' ', make('span', call.asked));
   head.append(Object.assign(make('span', `${call.answered} (${call.status}, ${call.ms} ms)`), { className: 'answered' }));
   const item = make('li', undefined, make('details', undefined, head, details(call)));
   item.id = `call-${call.number}`;

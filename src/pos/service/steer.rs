@@ -10,6 +10,7 @@ use crate::{
         faults::FAULTS,
         gate::{DESK, Shown},
         page::{Events, FILES, File, POLICY},
+        register::CALLS,
     },
 };
 use http::{HeaderValue, Method, header};
@@ -120,9 +121,10 @@ impl Till {
     fn state(&self) -> Value {
         let mut state = self.desk().document();
         let urls: serde_json::Map<_, _> =
-            super::register::CALLS.iter().map(|call| (call.name.to_owned(), Value::from(self.place.url(call.name).as_str()))).collect();
+            CALLS.iter().map(|call| (call.name.to_owned(), Value::from(self.place.url(call.name).as_str()))).collect();
         if let Some(members) = state.as_object_mut() {
             members.insert("faults".to_owned(), FAULTS.iter().map(|(name, ..)| Value::from(*name)).collect());
+            members.insert("order".to_owned(), CALLS.iter().map(|call| Value::from(call.name)).collect());
             members.insert("urls".to_owned(), Value::from(urls));
             members.insert("strict".to_owned(), Value::from(self.strict));
             members.insert("counted".to_owned(), Value::from(self.journal.counts().0));
