@@ -65,11 +65,13 @@ async function visit(browser, seen) {
   await until(browser, "document.getElementById('said').textContent.includes('12.50')");
   seen.changed = await checkout();
   await until(browser, "document.querySelectorAll('#calls > li').length === 2");
+  await until(browser, "document.getElementById('card-GC-1001').value === '30.00'");
 
   await browser.evaluate("document.querySelector('#calls details').open = true");
   await browser.evaluate("document.querySelector('#calls > li button').focus()");
   await press(browser, 'Enter');
   await until(browser, "document.querySelectorAll('#calls > li').length === 3");
+  await until(browser, "document.getElementById('card-GC-1001').value !== '30.00'");
   seen.balance = await browser.evaluate("document.getElementById('card-GC-1001').value");
 
   mkdirSync(wanted.pictures, { recursive: true });
@@ -77,6 +79,7 @@ async function visit(browser, seen) {
     for (const scheme of ['light', 'dark']) {
       await browser.send('Emulation.setDeviceMetricsOverride', { width, height: 900, deviceScaleFactor: 1, mobile: width < 500 });
       await browser.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+      await browser.evaluate('scrollTo(0, 0)');
       seen.widths.push([width, await browser.evaluate('document.documentElement.scrollWidth')]);
       const { data } = await browser.send('Page.captureScreenshot', { format: 'png' });
       writeFileSync(join(wanted.pictures, `desk-${width}-${scheme}.png`), Buffer.from(data, 'base64'));

@@ -4,6 +4,7 @@
 
 const at = (id) => document.getElementById(id);
 const MOST = 200;
+let soon;
 
 function make(name, text, ...children) {
   const element = document.createElement(name);
@@ -67,7 +68,7 @@ async function show() {
     const outcomes = [['', 'as the shop decides'], ...call.outcomes.map((outcome) => [outcome, outcome])];
     field(place, `outcome-${name}`, 'outcome', call.outcome ?? '', `${name}.outcome`, outcomes);
     if (['checkout', 'topup', 'refund'].includes(name)) field(place, `amount-${name}`, 'amount', call.set.amount ?? '', `${name}.amount`);
-    field(place, `fault-${name}`, 'once', call.faults[0] ?? '', `${name}.fault`, [['', 'as it should be'], ...faults.map((fault) => [fault, fault])]);
+    field(place, `fault-${name}`, 'fault, once', call.faults[0] ?? '', `${name}.fault`, [['', 'as it should be'], ...faults.map((fault) => [fault, fault])]);
   }
   const cards = group(at('cards'), 'all-cards', 'balance');
   shop.cards.forEach((card) => field(cards, `card-${card.id}`, card.id, card.balance, `card.${card.id}`));
@@ -125,7 +126,9 @@ function follow() {
   });
   events.addEventListener('message', (event) => {
     add(JSON.parse(event.data));
-    show();
+    // A rush of calls asks for the state once.
+    clearTimeout(soon);
+    soon = setTimeout(show, 100);
   });
   events.addEventListener('error', () => { at('line').textContent = 'not connected; is the server still running?'; });
 }
