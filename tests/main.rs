@@ -29,9 +29,13 @@ mod pos_collections;
 #[cfg(target_os = "linux")]
 mod pos_page;
 #[cfg(target_os = "linux")]
+mod pos_public;
+#[cfg(target_os = "linux")]
 mod pos_redeem;
 #[cfg(target_os = "linux")]
 mod pos_serve;
+#[cfg(target_os = "linux")]
+mod pos_storm;
 #[cfg(target_os = "linux")]
 mod pos_verify;
 #[cfg(target_os = "linux")]

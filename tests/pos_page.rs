@@ -2,9 +2,16 @@
 
 use crate::{
     pos_stand::{Stand, json},
-    support::real::{TOP, programs, target},
+    support::{
+        real::{TOP, programs, target},
+        running::LIMIT,
+    },
 };
 use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+};
 
 /// The cookie that the printed address gives.
 fn cookie(stand: &Stand) -> String {
@@ -80,4 +87,23 @@ fn the_page_comes_with_a_policy_that_lets_nothing_else_in() {
         assert_eq!(stand.send("GET", path, "", "").status, 404, "{path} without the cookie");
     }
     stand.end();
+}
+
+#[test]
+fn calls_come_as_events_and_an_open_page_does_not_hold_the_end_up() {
+    let stand = Stand::new([]);
+    let mut stream = TcpStream::connect(("127.0.0.1", stand.port)).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    write!(stream, "GET /_/events HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{}\r\n", stand.port, cookie(&stand)).unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.by_ref().any(|line| line.contains("text/event-stream")));
+    assert!(lines.by_ref().any(|line| line.contains("retry: ")));
+
+    stand.get("search?keyword=david");
+
+    let line = lines.by_ref().find(|line| line.starts_with("data: ")).unwrap();
+    let call: Value = serde_json::from_str(&line["data: ".len()..]).unwrap();
+    assert_eq!((&call["call"], &call["number"], &call["status"]), (&"search".into(), &1.into(), &200.into()));
+    stand.end();
+    assert_eq!(lines.find(|line| line.starts_with("data: ")), None);
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     pos_stand::{Stand, json, target},
+    raw::{ask, talk},
     support::{binary::Home, running::Stream},
 };
 use serde_json::{Value, json};
@@ -214,4 +215,57 @@ fn a_signature_is_checked_and_reported_and_never_refused() {
         assert!(!line.contains("Jefe"));
     }
     stand.end();
+}
+
+#[test]
+fn faults_are_ordered_at_the_start_and_come_once() {
+    let stand = Stand::new(["--fault", "search=empty", "--fault", "search=cut", "--fault", "search=broken", "--delay", "search=1ms"]);
+    let request = format!("GET {}/search?keyword=david HTTP/1.1\r\nHost: localhost\r\n\r\n", stand.prefix);
+
+    assert_eq!(ask(stand.port, &request).body, "");
+    assert_eq!(talk(stand.port, &request), "");
+    assert!(serde_json::from_str::<Value>(&ask(stand.port, &request).body).is_err());
+    assert!(json(&ask(stand.port, &request))["members"]["M-1001"].is_object());
+    stand.end();
+
+    for flags in [["--fault", "search=fire"], ["--fault", "html"], ["--delay", "3"], ["--delay", "search=1h"]] {
+        Home::new().tokenstrap().args(["pos", "serve", "--port", "0"]).args(flags).run().expect_code(2);
+    }
+}
+
+#[test]
+fn a_collection_of_ones_own_answers_by_matching_and_a_search_it_does_not_know_finds_nobody() {
+    let home = Home::new();
+    let file = home.path("own.json");
+    let example = |keyword: &str, code: u16, body: &str| {
+        let request = json!({"method": "GET", "url": format!("https://x.test/search?keyword={keyword}")});
+        json!({"name": keyword, "originalRequest": request, "code": code, "body": body})
+    };
+    let responses = [example("ann", 200, r#"{"members":{"1":{}}}"#), example("bob", 200, "<h1>Bob</h1>")];
+    let request = json!({"method": "GET", "url": "https://x.test/search"});
+    let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
+    let collection =
+        json!({"info": {"name": "own", "schema": schema}, "item": [{"name": "mine", "request": request, "response": responses}]});
+    fs::write(&file, collection.to_string()).unwrap();
+    let flags = ["--collection", file.to_str().unwrap(), "--strict"];
+
+    let stand = Stand::at(&home, flags[..2].iter().copied());
+    // A real call has parameters that the example has not.
+    assert_eq!(stand.get("search?keyword=ann&company_id=1&order_id=7"), json!({"members": {"1": {}}}));
+    assert_eq!(stand.get("search?keyword=bob"), json!({"members": {}}), "what is not JSON is replaced");
+    stand.end();
+    let by_field = Stand::at(&home, flags[..2].iter().copied().chain(["--match-field", "keyword"]));
+    assert_eq!(by_field.get("search?keyword=zoe"), json!({"members": {}}));
+    assert_eq!(by_field.get("search?keyword=ann")["members"]["1"], json!({}));
+    by_field.end();
+    let strict = Stand::at(&home, flags);
+    let seen = strict.send("GET", &format!("{}/elsewhere", strict.prefix), "", "");
+    assert_eq!((seen.status, json(&seen)["error"].is_string()), (404, true));
+    strict.end();
+    let as_saved = Stand::at(&home, ["--collection", flags[1], "--as-saved"]);
+    assert_eq!(as_saved.send("GET", &format!("{}/search?keyword=bob", as_saved.prefix), "", "").body, "<h1>Bob</h1>");
+    as_saved.end();
+
+    fs::write(&file, r#"{"id":"1","name":"v1","order":[],"requests":[]}"#).unwrap();
+    home.tokenstrap().args(["pos", "serve", "--port", "0"]).args(&flags[..2]).run().expect_code(2).expect_stderr("version 1;");
 }

@@ -23,7 +23,10 @@ const MOST: usize = 500;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// Calls that a slow page may lag behind.
-const LAG: usize = 256;
+const LAG: usize = 64;
+
+/// Bytes of calls that wait for an owner who has not read them yet, as at a terminal that is held up.
+const MOST_WAITING: usize = 8 * 1024 * 1024;
 
 /// What is known of a call's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +117,9 @@ impl Entry {
     }
 
     fn size(&self) -> usize {
-        self.body.len() + self.answer.len() + self.query.len() + self.headers.iter().map(|(_, value)| value.len()).sum::<usize>()
+        let headers = self.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
+        let fields = self.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.body.len() + self.answer.len() + self.query.len() + self.asked.len() + headers + fields
     }
 }
 
@@ -141,6 +146,8 @@ struct Kept {
     bytes: usize,
     total: u64,
     missed: u64,
+    /// Bytes of calls that the owner was told and has not read.
+    waiting: usize,
 }
 
 impl Journal {
@@ -163,11 +170,21 @@ impl Journal {
         }
         // Nobody may be looking.
         let _ = self.page.send(Arc::clone(&entry));
-        let told = self.watcher.as_ref().map(|watcher| watcher.try_send(News::Call(Arc::clone(&entry))));
-        if let Some(Err(TrySendError::Full(_))) = told {
+        let Some(watcher) = &self.watcher else { return entry };
+        let waiting = kept.waiting + entry.size();
+        let told = waiting <= MOST_WAITING && !matches!(watcher.try_send(News::Call(Arc::clone(&entry))), Err(TrySendError::Full(_)));
+        if told {
+            kept.waiting = waiting;
+        } else {
             kept.missed += 1;
         }
         entry
+    }
+
+    /// The owner has read this call.
+    pub fn was_read(&self, entry: &Entry) {
+        let mut kept = self.kept();
+        kept.waiting = kept.waiting.saturating_sub(entry.size());
     }
 
     /// Tells the owner something in a sentence.
@@ -257,5 +274,22 @@ mod tests {
         assert_eq!(journal.counts(), (2, 1));
         assert!(matches!(news.try_recv(), Ok(News::Call(entry)) if entry.number == 1));
         assert_eq!(journal.entry(2).map(|entry| entry.number), Some(2));
+    }
+
+    #[test]
+    fn k_06_calls_that_nobody_reads_do_not_fill_the_memory_and_come_again_when_they_are_read() {
+        let (watcher, news) = std::sync::mpsc::sync_channel(1000);
+        let journal = Journal::new(Some(watcher));
+        for _ in 0..100 {
+            journal.enter(entry(1024 * 1024));
+        }
+        assert_eq!(journal.counts(), (100, 93));
+
+        while let Ok(News::Call(entry)) = news.try_recv() {
+            journal.was_read(&entry);
+        }
+        journal.enter(entry(1024 * 1024));
+
+        assert_eq!(journal.counts(), (101, 93));
     }
 }

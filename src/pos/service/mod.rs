@@ -131,7 +131,7 @@ impl Till {
             Door::Call(path) if self.is_own_look(&request) => self.look_at_myself(&path),
             Door::Call(path) => self.call(request, path).await,
             Door::Desk(path) => self.steer(&request, &path).await,
-            Door::Nowhere => self.turn_away(&request, 404, "There is nothing at this path", "404 in JSON; outside of the prefix"),
+            Door::Nowhere => self.turn_away(&request, 404, "There is nothing at this path", "404 in JSON, outside the prefix"),
             Door::Elsewhere => {
                 let answer = self.turn_away(&request, 421, "This server does not go by that name", "421 in JSON");
                 let host = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());

@@ -117,18 +117,11 @@ impl Serve {
         let tunnel = self.tunnel.take().map(|name| tunnel::Tunnel::start(&name, &origin, &stopped)).transpose()?;
         let Some(public) = self.public(tunnel.as_ref(), &prefix)? else { return Ok(Exit::Done) };
         let (watcher, news) = mpsc::sync_channel(BEHIND);
-        let token = || standing::token(&SystemEntropy).map_err(Failure::from);
         let keys = Keys { once: Some(token()?), browser: token()?, shell: token()? };
         let desk_address = format!("{origin}/_/?t={}", keys.once.as_ref().map(Secret::expose).unwrap_or_default());
         let way = Way { origin: origin.clone(), token: keys.shell.clone() };
         let listen = Some(self.listen).filter(|address| !address.is_unspecified());
-        let place = match &public {
-            Some(public) => public.clone(),
-            None => {
-                let address = listen.map_or_else(|| origin.clone(), |address| format!("http://{}", SocketAddr::new(address, port)));
-                Place::read(&address, &prefix).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?
-            }
-        };
+        let place = public.clone().map_or_else(|| own_place(listen, &origin, port, &prefix), Ok)?;
         let parts = Parts {
             gate: Gate { public: public.clone(), listen, prefix },
             keys,
@@ -167,11 +160,21 @@ impl Serve {
         };
         let place = Place::read(address, prefix);
         place.map(|place| Some(Some(place))).map_err(|error| {
-            Failure::usage(format!("`{}` is no address that a register can call", printable(address)))
+            Failure::usage("this public address is none that a register can call")
                 .because(error)
                 .hint("it is written like --public-url https://till.example.test")
         })
     }
+}
+
+fn token() -> Result<Secret, Failure> {
+    Ok(standing::token(&SystemEntropy)?)
+}
+
+/// The place in answers where there is no public one: an address that was asked for, else this machine's own.
+fn own_place(listen: Option<IpAddr>, origin: &str, port: u16, prefix: &str) -> Result<Place, Failure> {
+    let address = listen.map_or_else(|| origin.to_owned(), |address| format!("http://{}", SocketAddr::new(address, port)));
+    Place::read(&address, prefix).map_err(|error| Failure::new(Exit::Bug, error.to_string()))
 }
 
 /// Where this machine itself reaches the server: the loopback interface, whatever else it listens at.

@@ -10,7 +10,7 @@ use crate::{
         context::{self, Nobody},
         token::{hand_out, need},
     },
-    flow,
+    flow::{self, Budget, Need},
     http::client::{Client, Options},
     oauth::{
         bearer,
@@ -26,7 +26,7 @@ use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// How much life a token needs for one call.
@@ -65,7 +65,18 @@ impl Api {
     }
 
     fn pay(&self, redeemed: &Redeemed) -> Result<String, Failure> {
-        let handed = hand_out(&self.context, &self.profile, &self.settings, &need(&self.context, MIN_TTL))?;
+        let need = Need { called_at: SystemTime::now(), ..need(&self.context, MIN_TTL) };
+        let mut response = self.post(redeemed, &need)?;
+        if response.status.as_u16() == 401 {
+            // The server may have ended the token early. Nothing was done then, so it is safe to ask again with a fresh one, once.
+            response = self.post(redeemed, &Need { force: true, budget: Budget::starting(Instant::now(), None), ..need })?;
+        }
+        judged(&response)?;
+        Ok(format!("order {} paid {}", redeemed.order, redeemed.value))
+    }
+
+    fn post(&self, redeemed: &Redeemed, need: &Need) -> Result<Response, Failure> {
+        let handed = hand_out(&self.context, &self.profile, &self.settings, need)?;
         let gone = || Failure::new(Exit::LoginNeeded, "there is no grant any more");
         let base = base(&handed.record).ok_or_else(gone)?;
         let token = &handed.tokens().ok_or_else(gone)?.access_token;
@@ -74,10 +85,7 @@ impl Api {
         let body = json!({ "amount": amount, "ref": format!("{} {}", redeemed.reward, redeemed.member) });
         let mut request = Request { method: Method::POST, body: Some(Secret::new(body.to_string())), ..Request::get(url) };
         request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let client = Client::new(Options::default());
-        let response = client.send(&bearer::call(request, token), Instant::now() + PATIENCE)?;
-        judged(&response)?;
-        Ok(format!("order {} paid {}", redeemed.order, redeemed.value))
+        Ok(Client::new(Options::default()).send(&bearer::call(request, token), Instant::now() + PATIENCE)?)
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
         match watch.news.recv_timeout(TICK) {
             Ok(News::Call(entry)) => {
                 silence.is_broken(Instant::now());
+                watch.server.till().journal.was_read(&entry);
                 show(context, &mut rows, &entry)?;
                 if let Some(recording) = &mut watch.recording {
                     recording.keep(&entry)?;
