@@ -39,7 +39,11 @@ mod login_request;
 mod model;
 #[cfg(target_os = "linux")]
 mod pos_attacks;
+#[cfg(target_os = "linux")]
+mod pos_call;
 mod pos_collections;
+#[cfg(target_os = "linux")]
+mod pos_page;
 #[cfg(target_os = "linux")]
 mod pos_public;
 #[cfg(target_os = "linux")]
@@ -48,6 +52,8 @@ mod pos_redeem;
 mod pos_serve;
 #[cfg(target_os = "linux")]
 mod pos_storm;
+#[cfg(target_os = "linux")]
+mod pos_verify;
 #[cfg(target_os = "linux")]
 mod quiet;
 #[cfg(target_os = "linux")]

@@ -55,6 +55,11 @@ impl Stand {
         Self { home: home.clone(), program, port: desk.port().unwrap(), prefix: format!("/{prefix}"), desk: target }
     }
 
+    /// What the addresses of calls begin with.
+    pub(crate) fn base(&self) -> String {
+        format!("http://127.0.0.1:{}{}", self.port, self.prefix)
+    }
+
     /// Waits until everything of the start has been said.
     #[track_caller]
     pub(crate) fn is_open(&mut self) {

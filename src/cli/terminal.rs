@@ -38,17 +38,29 @@ pub(super) fn foreign_answer(bytes: &[u8], more_follows: bool) -> Result<(), Fai
     written.map_err(|error| Failure::new(Exit::Later, "the answer could not be written").because(error))
 }
 
-/// One JSON document in one line. What could rewrite a terminal is escaped, as RFC 8259 section 7 allows for any character.
+/// One JSON document in one line.
 pub(super) fn json(document: &serde_json::Value) -> String {
-    let mut line = String::new();
-    for character in document.to_string().chars() {
+    escaped(&document.to_string())
+}
+
+/// One JSON document in lines that a person reads.
+pub(super) fn pretty(document: &serde_json::Value) -> String {
+    escaped(&format!("{document:#}"))
+}
+
+/// What could rewrite a terminal is escaped, as RFC 8259 section 7 allows for any character; ends of lines are none of it, since
+/// JSON has them between its parts only.
+fn escaped(json: &str) -> String {
+    let mut text = String::new();
+    for character in json.chars() {
         match printable(character.encode_utf8(&mut [0; 4])) {
-            shown if shown.chars().eq([character]) => line.push(character),
-            _ => line.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+            _ if character == '\n' => text.push(character),
+            shown if shown.chars().eq([character]) => text.push(character),
+            _ => text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
         }
     }
-    line.push('\n');
-    line
+    text.push('\n');
+    text
 }
 
 /// Writes one JSON document as the answer.

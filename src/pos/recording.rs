@@ -107,7 +107,7 @@ pub enum RecordingError {
     /// The file ended or broke.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// A line is longer than [`LONGEST`], or there are more than [`MOST`].
+    /// A line is longer than `LONGEST`, or there are more than `MOST`.
     #[error("line {0} is beyond what a recording can hold")]
     TooLong(usize),
     /// A line is not of this form. Its text is not quoted: it may be anything.

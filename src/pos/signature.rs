@@ -1,4 +1,4 @@
-//! `X-Kounta-Signature`, checked and reported, never a reason to refuse.
+//! `X-Kounta-Signature`, made and checked; a signature that does not fit is reported, never a reason to refuse.
 //!
 //! The vendor documents the header and not the algorithm. Two clients of other people read it as HMAC-SHA256 of the raw body in
 //! hex; what the key is called differs between them. So a signature that does not fit says as much about this reading as about the call.
@@ -13,6 +13,12 @@ pub const HEADER: &str = "x-kounta-signature";
 
 /// How sure this is, for whoever reads the verdict.
 pub const CERTAINTY: &str = "HMAC-SHA256 of the body in hex, as other people's clients read it; the vendor does not say";
+
+/// The signature of a body, in lower-case hex.
+pub fn sign(key: &Secret, body: &Secret) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    data_encoding::HEXLOWER.encode(hmac::sign(&key, body.expose().as_bytes()).as_ref())
+}
 
 /// Compares in constant time what came with what the key makes of the body.
 pub fn check(key: &Secret, headers: &HeaderMap, body: &[u8]) -> Signature {
@@ -42,6 +48,7 @@ mod tests {
             check(&key, &headers, body)
         };
 
+        assert_eq!(sign(&key, &Secret::new("what do ya want for nothing?")), good);
         assert_eq!(checked(Some(good), body), Signature::Good);
         assert_eq!(checked(Some(&good.to_uppercase()), body), Signature::Good);
         assert_eq!(checked(Some(good), b"what do ya want for nothing"), Signature::Bad);

@@ -28,5 +28,7 @@ pub mod real;
 pub mod resource;
 #[cfg(target_os = "linux")]
 pub mod running;
+#[cfg(target_os = "linux")]
+pub mod till;
 
 pub mod rig;

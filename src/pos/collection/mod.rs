@@ -1,6 +1,6 @@
 //! Postman collections with their saved examples, format 2.1 and 2.0.
 //!
-//! The format is https://schema.postman.com/json/collection/v2.1.0/ (older exports name the host `schema.getpostman.com`).
+//! The format is <https://schema.postman.com/json/collection/v2.1.0/> (older exports name the host `schema.getpostman.com`).
 //! Only what an answer needs is read. Scripts (`event`) are ignored, bodies of the mode `file` are not opened, nothing is
 //! fetched: a collection is data from a stranger (SECURITY K-05). What is odd is a remark, and the rest is served.
 

@@ -75,25 +75,25 @@ impl fmt::Debug for Till {
 
 /// What a till is made of beside its desk, which is handed over with it.
 pub struct Parts {
-    /// See [`Till::gate`].
+    /// See `Till::gate`.
     pub gate: Gate,
-    /// See [`Till::keys`].
+    /// See `Till::keys`.
     pub keys: Keys,
-    /// See [`Till::origin`].
+    /// See `Till::origin`.
     pub origin: String,
-    /// See [`Till::place`].
+    /// See `Till::place`.
     pub place: Place,
-    /// See [`Till::journal`].
+    /// See `Till::journal`.
     pub journal: Journal,
-    /// See [`Till::key`].
+    /// See `Till::key`.
     pub key: Option<Secret>,
-    /// See [`Till::orders`].
+    /// See `Till::orders`.
     pub orders: Option<Arc<dyn Orders>>,
-    /// See [`Till::strict`].
+    /// See `Till::strict`.
     pub strict: bool,
-    /// See [`Till::as_saved`].
+    /// See `Till::as_saved`.
     pub as_saved: bool,
-    /// See [`Till::look`].
+    /// See `Till::look`.
     pub look: Secret,
 }
 

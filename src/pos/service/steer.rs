@@ -4,10 +4,17 @@
 
 use super::{Arc, Bytes, Request, Till, answer, server};
 use crate::{
+    http::server::Unending,
     platform::entropy::SystemEntropy,
-    pos::gate::{DESK, Shown},
+    pos::{
+        faults::FAULTS,
+        gate::{DESK, Shown},
+        page::{Events, FILES, File, POLICY},
+        register::CALLS,
+    },
 };
 use http::{HeaderValue, Method, header};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 /// Most words of one request.
@@ -39,17 +46,41 @@ impl Till {
             }
             Shown::Once | Shown::Nothing => return self.turn_away(request, 404, "There is nothing at this path", "404 in JSON"),
         }
+        if !self.is_of_the_page(request) {
+            return self.turn_away(request, 404, "There is nothing at this path", "404 in JSON");
+        }
+        if let Some(file) = FILES.iter().find(|file| file.path == path && request.method() == Method::GET) {
+            return page(file);
+        }
         match (request.method(), path) {
-            (&Method::GET, "/" | "/state") => answer::json(200, &self.state()),
+            (&Method::GET, "/events") => self.events(),
+            (&Method::GET, "/state") => answer::json(200, &self.state()),
             (&Method::GET, "/calls") => {
                 let calls: Vec<Value> = self.journal.entries().iter().map(|entry| entry.document()).collect();
                 answer::json(200, &json!({ "calls": calls }))
             }
             (&Method::POST, "/set") => self.change(request.body()),
             (&Method::POST, "/resend") => self.send_again(request.body()).await,
-            (_, "/" | "/state" | "/calls" | "/set" | "/resend") => answer::error(405, "This path is not asked with this method"),
+            (_, "/" | "/page.css" | "/page.js" | "/events" | "/state" | "/calls" | "/set" | "/resend") => {
+                answer::error(405, "This path is not asked with this method")
+            }
             _ => answer::error(404, "There is nothing at this path"),
         }
+    }
+
+    /// A cookie knows no ports: what a page of another server on this machine asks for comes with it, and names its own origin.
+    fn is_of_the_page(&self, request: &Request<Bytes>) -> bool {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let own = format!("http://{host}");
+        request.headers().get_all(header::ORIGIN).iter().all(|origin| origin.as_bytes() == own.as_bytes())
+    }
+
+    /// Calls from now on, without an end.
+    fn events(&self) -> server::Answer {
+        let mut answer = answer::sent(200, "text/event-stream", Bytes::new());
+        *answer.body_mut() = Events::of(self.journal.follow()).boxed_unsync();
+        answer.extensions_mut().insert(Unending);
+        answer
     }
 
     /// Takes the token out of the address bar: the browser gets a cookie that no page of another site can make it send.
@@ -90,8 +121,10 @@ impl Till {
     fn state(&self) -> Value {
         let mut state = self.desk().document();
         let urls: serde_json::Map<_, _> =
-            super::register::CALLS.iter().map(|call| (call.name.to_owned(), Value::from(self.place.url(call.name).as_str()))).collect();
+            CALLS.iter().map(|call| (call.name.to_owned(), Value::from(self.place.url(call.name).as_str()))).collect();
         if let Some(members) = state.as_object_mut() {
+            members.insert("faults".to_owned(), FAULTS.iter().map(|(name, ..)| Value::from(*name)).collect());
+            members.insert("order".to_owned(), CALLS.iter().map(|call| Value::from(call.name)).collect());
             members.insert("urls".to_owned(), Value::from(urls));
             members.insert("strict".to_owned(), Value::from(self.strict));
             members.insert("counted".to_owned(), Value::from(self.journal.counts().0));
@@ -141,4 +174,10 @@ impl Till {
         let status = Arc::clone(&self).call(request, entry.path.clone()).await.status().as_u16();
         answer::json(200, &json!({ "status": status }))
     }
+}
+
+fn page(file: &File) -> server::Answer {
+    let mut answer = answer::sent(200, file.media_type, file.text);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    answer
 }

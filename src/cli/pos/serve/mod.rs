@@ -8,7 +8,7 @@ mod table;
 mod tunnel;
 mod watch;
 
-use super::{Context, Exit, Failure, PORT, files};
+use super::{Context, Exit, Failure, PORT, files, signature_key};
 use crate::{
     platform::{entropy::SystemEntropy, signals},
     pos::{
@@ -105,7 +105,7 @@ impl Serve {
     pub fn run(mut self: Box<Self>, context: &Context) -> Result<Exit, Failure> {
         let (desk, watched) = setup::desk(&self)?;
         let orders = self.redeem_as.as_deref().map(|profile| orders::Api::open(context, profile)).transpose()?;
-        let key = self.signature_key()?;
+        let key = signature_key(self.signature_key_env.as_deref())?;
         let recording = self.record.as_deref().map(|path| watch::Recording::create(path, self.record_raw)).transpose()?;
         let state = &context.folders.state;
         let prefix = standing::prefix(state, &SystemEntropy)?;
@@ -146,13 +146,6 @@ impl Serve {
         drop((posted, server));
         context.say("stopped; nothing is left behind but the prefix of the addresses");
         Ok(Exit::Done)
-    }
-
-    fn signature_key(&self) -> Result<Option<Secret>, Failure> {
-        let Some(name) = &self.signature_key_env else { return Ok(None) };
-        let value = super::super::context::env(name).map(Secret::new);
-        let unset = || Failure::usage("the environment variable that --signature-key-env names is not set");
-        value.map(Some).ok_or_else(|| unset().hint("it holds the signature token of the webhook, or the client secret; try both"))
     }
 
     /// The public place; the outer `None` where somebody stopped a tunnel that had not said its address yet.
