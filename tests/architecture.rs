@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 38] = [
+const DOORS: [&str; 43] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/helper/converse.rs",

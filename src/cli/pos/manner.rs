@@ -54,7 +54,7 @@ impl Manner {
 
     pub fn register(&self, context: &Context) -> Result<Register, Failure> {
         let observer = (context.globals.verbose > 0).then(|| -> Observer { Box::new(terminal::line) });
-        let client = Client::new(Options { bar_link_local: true, observer });
+        let client = Client::new(Options { bar_link_local: true, observer, ..Options::default() });
         Ok(Register { client, key: signature_key(self.signature_key_env.as_deref())?, patience: self.within })
     }
 }
