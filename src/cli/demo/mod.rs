@@ -92,6 +92,7 @@ impl Run for Demo {
         let behind = if left.exists() { "a scratch folder" } else { "nothing" };
         say(&format!("\nDone in {:.1} s. {requests} requests, all to 127.0.0.1. Left behind: {behind}.", began.elapsed().as_secs_f64()));
         say("Next   tokenstrap login till --provider lightspeed-o    your own client id and secret");
+        say("       tokenstrap pos serve                             answer a register, no account needed");
         say("       tokenstrap sandbox                               keep this server and play");
         Ok(Exit::Done)
     }
