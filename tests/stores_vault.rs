@@ -6,13 +6,14 @@ use http::Method;
 use rustix::process::Signal;
 use serde_json::json;
 use std::{
+    cell::Cell,
     sync::Barrier,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokenstrap::{
     http::client::{Client, Options},
-    ports::{StoreError, TokenStore, Transport},
+    ports::{Acquired, Clock, Intent, StoreError, TokenStore, Transport},
     profile::settings::{Vault, VaultLogin},
     store::{self, KeySource, World},
 };
@@ -86,6 +87,61 @@ fn s_18_standbys_that_are_behind_neither_answer_nor_refuse() {
             }
         });
     });
+}
+
+/// A machine whose sleep a test decides on.
+struct Sleeper(Cell<Duration>);
+
+impl Clock for Sleeper {
+    fn now(&self) -> SystemTime {
+        WallClock.now()
+    }
+
+    fn instant(&self) -> Instant {
+        WallClock.instant()
+    }
+
+    fn sleep(&self, time: Duration) {
+        WallClock.sleep(time);
+    }
+
+    fn boottime(&self) -> Duration {
+        self.0.get()
+    }
+}
+
+#[test]
+fn s_21_a_lease_that_ran_low_in_a_sleep_or_was_overtaken_by_a_save_sends_nothing() {
+    let Some(bao) = Bao::dev() else { return };
+    let (address, clock, client) = (bao.address(0), Sleeper(Cell::new(Duration::from_secs(100))), Client::new(Options::default()));
+    let env = |asked: &str| {
+        [("VAULT_ADDR", &*address), ("VAULT_TOKEN", bao.root())].into_iter().find(|pair| pair.0 == asked).map(|pair| pair.1.to_owned())
+    };
+    let (data, state, config) = Default::default();
+    let (key, vault, entropy, transport) = (KeySource::Unsaid, Vault::default(), &Dice, &client);
+    let world = World { data, state, config, key, command: &[], vault, env: &env, transport, prompt: false, entropy, clock: &clock };
+    let store = store::by_name("vault").unwrap().open(&world).unwrap();
+    store.save(&record("till", 1)).unwrap();
+    let held = || {
+        let end = Instant::now() + LIMIT;
+        match store.lease().unwrap().acquire(&store.identity(), &name("till"), end, &mut || false).unwrap() {
+            Acquired::Exclusive(guard) => guard,
+            Acquired::Satisfied => panic!("nobody was at work"),
+        }
+    };
+
+    let guard = held();
+    assert!(guard.is_held());
+    clock.0.set(clock.0.get() + Duration::from_secs(20));
+    assert!(!guard.is_held(), "less than the tries and the save need is left");
+    drop(guard);
+
+    let guard = held();
+    let intent = Intent { generation: 1, refresh_token: "hash".to_owned(), at: SystemTime::UNIX_EPOCH };
+    store.begin(&name("till"), &intent).unwrap();
+    assert!(guard.is_held());
+    at(&bao, 0, |other| other.save(&record("till", 2)).unwrap());
+    assert!(!guard.is_held(), "somebody has saved since");
 }
 
 #[test]
