@@ -104,3 +104,5 @@ mod terminal;
 mod token;
 #[cfg(target_os = "linux")]
 mod token_cache;
+#[cfg(target_os = "linux")]
+mod tutorial;
