@@ -9,7 +9,7 @@ use crate::support::{
 use rustix::process::Signal;
 use std::{fs, os::unix::ffi::OsStrExt, path::Path};
 
-/// What a person sees; addresses vary from run to run.
+/// What a person sees; addresses vary from run to run, and the number of calls and rules with what `pos verify` knows.
 const TRANSCRIPT: &str = "\
 The vendor's guide from end to end, on this machine only. Nothing is kept.
 
@@ -52,15 +52,18 @@ fn tutorial(home: &Home) -> Invocation {
     home.program(script()).arg(env!("CARGO_BIN_EXE_tokenstrap"))
 }
 
-/// The text without what varies.
-fn shape(text: &str) -> String {
-    let mut words = text.split("http://");
-    let mut shape = words.next().unwrap_or_default().to_owned();
-    for rest in words {
-        shape.push_str("http://X");
-        shape.push_str(rest.trim_start_matches(|character: char| !character.is_whitespace() && character != ','));
-    }
-    shape
+/// The lines without what varies.
+fn shape(text: &str) -> Vec<String> {
+    text.lines().map(without_addresses).map(|line| line.split_once(" calls played: ").map_or(line.clone(), without_counts)).collect()
+}
+
+fn without_addresses(line: &str) -> String {
+    let (first, rest) = line.split_once("http://").unwrap_or((line, ""));
+    format!("{first}{}", rest.trim_start_matches(|character: char| !character.is_whitespace() && character != ','))
+}
+
+fn without_counts((calls, rules): (&str, &str)) -> String {
+    [calls, rules].map(|part| part.trim_matches(|character: char| character.is_ascii_digit())).concat()
 }
 
 /// Everything below the folders of a home, the folders that it begins with left out, and every process that works there.
