@@ -113,6 +113,18 @@ fn the_guide_runs_from_end_to_end_shows_each_step_and_leaves_nothing() {
 }
 
 #[test]
+fn the_lines_in_the_readme_are_lines_of_the_transcript_in_their_order() {
+    let readme = fs::read_to_string(Path::new(real::TOP).join("README.md")).unwrap();
+    let (_, block) = readme.split_once("```console\n$ examples/lightspeed-tutorial\n").unwrap();
+    let (shown, _) = block.split_once("```").unwrap();
+    let mut lines = shape(TRANSCRIPT).into_iter();
+
+    let strangers: Vec<_> = shape(shown).into_iter().filter(|line| !lines.any(|known| known == *line)).collect();
+
+    assert_eq!(strangers, [""; 0]);
+}
+
+#[test]
 fn no_secret_is_in_the_arguments_or_the_environment_of_any_program_of_the_tutorial() {
     if !has_parts() || !real::programs("a trace of the tutorial", &["strace"]) {
         return;
