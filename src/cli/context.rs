@@ -126,6 +126,12 @@ impl Context {
         })
     }
 
+    /// Whether the file store would ask a person, who must not be asked twice.
+    pub fn asks_for_passphrase(&self) -> bool {
+        let is_named = env("TOKENSTRAP_KEY").is_some() || self.globals.key_file.is_some() || env("TOKENSTRAP_KEY_FILE").is_some();
+        !is_named && !store::file::has_key_file(&self.folders.config) && self.may_ask()
+    }
+
     /// What a store may use of the world.
     pub fn with_store_world<T>(&self, act: impl FnOnce(&store::World<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
         let passphrase = || terminal::ask_secret("Passphrase of the file store").ok().filter(|text| !text.is_empty());
@@ -133,7 +139,7 @@ impl Context {
         let key = match (env("TOKENSTRAP_KEY"), key_file) {
             (Some(text), _) => KeySource::Text(Secret::new(text)),
             (None, Some(path)) => KeySource::File(path),
-            (None, None) if !store::file::has_key_file(&self.folders.config) && self.may_ask() => KeySource::Passphrase(&passphrase),
+            (None, None) if self.asks_for_passphrase() => KeySource::Passphrase(&passphrase),
             (None, None) => KeySource::Unsaid,
         };
         let Folders { config, data, state } = self.folders.clone();

@@ -121,14 +121,14 @@ impl Refresh {
         let now = context.now();
         let mut due = Vec::new();
         for row in super::list::rows(context)? {
-            let Some(current) = row.record.as_ref().and_then(|record| record.current.as_ref()) else {
+            let Some(grant) = row.standing.grant else {
                 if row.problem.is_some() {
                     due.push(row.profile);
                 }
                 continue;
             };
-            let age = now.duration_since(current.tokens.requested_at).unwrap_or_default();
-            if current.tokens.refresh_token.is_some() && self.older_than.is_none_or(|limit| age >= limit) {
+            let age = now.duration_since(grant.requested_at).unwrap_or_default();
+            if grant.has_refresh_token && self.older_than.is_none_or(|limit| age >= limit) {
                 due.push(row.profile);
             }
         }
