@@ -83,6 +83,8 @@ mod stores_command;
 #[cfg(target_os = "linux")]
 mod stores_command_examples;
 #[cfg(target_os = "linux")]
+mod stores_command_lock;
+#[cfg(target_os = "linux")]
 mod stores_env;
 mod stores_file;
 #[cfg(target_os = "linux")]
