@@ -100,6 +100,8 @@ mod stores_vault;
 #[cfg(target_os = "linux")]
 mod storm;
 #[cfg(target_os = "linux")]
+mod storm_hosts;
+#[cfg(target_os = "linux")]
 mod storm_vault;
 mod supply_chain;
 #[cfg(target_os = "linux")]
