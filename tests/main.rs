@@ -15,6 +15,8 @@ mod bundles;
 #[cfg(target_os = "linux")]
 mod ci_examples;
 #[cfg(target_os = "linux")]
+mod ci_vault;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 #[cfg(target_os = "linux")]
