@@ -126,9 +126,16 @@ impl Bao {
         (0..self.nodes.len()).find(|node| self.call(*node, Method::GET, "sys/leader", None).1["is_self"] == true)
     }
 
-    /// Sends a signal to one of them.
+    /// Sends a signal to one of them; one that stops it has done so for each of its threads afterwards.
     pub fn signal(&self, node: usize, signal: Signal) {
-        kill_process(Pid::from_child(&self.nodes[node].child), signal).unwrap();
+        let pid = Pid::from_child(&self.nodes[node].child);
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            until("the server to stand still", || {
+                let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+                threads.all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| stat.contains(") T ")))
+            });
+        }
     }
 }
 
