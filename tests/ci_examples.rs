@@ -2,7 +2,10 @@
 
 use crate::{
     scene::{KEY, Scene},
-    support::{binary::Invocation, real},
+    support::{
+        binary::{Home, Invocation},
+        real,
+    },
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -49,12 +52,12 @@ impl Job {
     }
 }
 
-fn example(name: &str) -> String {
+pub(crate) fn example(name: &str) -> String {
     Path::new(real::TOP).join("examples/ci").join(name).to_str().unwrap().to_owned()
 }
 
 /// What a filter of jq finds in a YAML file.
-fn yaml(name: &str, filter: &str) -> String {
+pub(crate) fn yaml(name: &str, filter: &str) -> String {
     let read = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout, default=str)";
     let command = format!("python3 -c '{read}' {} | jq --raw-output '{filter}'", example(name));
     let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
@@ -63,7 +66,7 @@ fn yaml(name: &str, filter: &str) -> String {
     text
 }
 
-fn has_parts() -> bool {
+pub(crate) fn has_parts() -> bool {
     real::programs("the examples for CI", &["python3", "jq", "curl"])
 }
 
@@ -154,5 +157,22 @@ fn x_12_no_example_puts_a_secret_on_a_command_line() {
         for wrong in ["Bearer $", "-H \"$", "--header \"Authorization", "secret=", "set -x", "--body \"$"] {
             assert!(!text.contains(wrong), "{}: {wrong}", name.display());
         }
+    }
+}
+
+#[test]
+fn the_shell_lines_of_the_examples_are_clean() {
+    if !has_parts() || !real::programs("the examples' shell lines", &["shellcheck"]) {
+        return;
+    }
+    let home = Home::new();
+    for (name, filter) in [
+        ("github-actions.yml", ".jobs[].steps[].run"),
+        ("github-actions-openbao.yml", ".jobs[].steps[].run"),
+        ("gitlab-ci.yml", ".orders.script[]"),
+        ("kubernetes-cronjob.yaml", ".spec.jobTemplate.spec.template.spec.containers[].command[2]"),
+        ("compose.yaml", ".services.orders.command[2] | gsub(\"[$][$]\"; \"$\")"),
+    ] {
+        home.program("shellcheck").args(["--shell=sh", "-"]).stdin(yaml(name, filter)).run().expect_code(0);
     }
 }

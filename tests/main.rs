@@ -15,6 +15,8 @@ mod bundles;
 #[cfg(target_os = "linux")]
 mod ci_examples;
 #[cfg(target_os = "linux")]
+mod ci_vault;
+#[cfg(target_os = "linux")]
 mod consent;
 mod coverage;
 #[cfg(target_os = "linux")]
@@ -83,10 +85,14 @@ mod stores_command;
 #[cfg(target_os = "linux")]
 mod stores_command_examples;
 #[cfg(target_os = "linux")]
+mod stores_command_lock;
+#[cfg(target_os = "linux")]
 mod stores_env;
 mod stores_file;
 #[cfg(target_os = "linux")]
 mod stores_file_faults;
+#[cfg(target_os = "linux")]
+mod stores_file_key;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
@@ -95,6 +101,8 @@ mod stores_keyutils;
 mod stores_vault;
 #[cfg(target_os = "linux")]
 mod storm;
+#[cfg(target_os = "linux")]
+mod storm_hosts;
 #[cfg(target_os = "linux")]
 mod storm_vault;
 mod supply_chain;

@@ -16,7 +16,7 @@ use tokenstrap::{
 };
 
 /// A keeper in a few lines, which can refuse: one file for each name below the folder of its argument.
-const KEEPER: &str = r#"
+pub(crate) const KEEPER: &str = r#"
 import json, os, sys
 request, folder = json.load(sys.stdin), sys.argv[1]
 path = os.path.join(folder, request.get("name", "none"))
@@ -60,7 +60,7 @@ fn script<T>(text: &str, act: impl FnOnce(&dyn TokenStore) -> T) -> T {
 }
 
 /// Keeper and folder as an argument vector.
-fn keeper(folder: &Path) -> Vec<String> {
+pub(crate) fn keeper(folder: &Path) -> Vec<String> {
     let place = folder.join("kept");
     fs::create_dir_all(&place).unwrap();
     let program = program(folder, KEEPER);

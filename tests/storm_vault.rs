@@ -1,14 +1,15 @@
-//! Many processes of two hosts want one token at once. They share a vault and nothing else: no lock, no cache.
+//! Many processes of two hosts want one token at once. They share a vault and a home: no lock, no cache.
 
 use crate::support::{
     bao::Bao,
-    binary::{Home, Invocation},
+    binary::Invocation,
+    host::Host,
     running::{Running, Stream},
 };
 use rustix::process::Signal;
 use std::{
     collections::BTreeSet,
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 use tokenstrap::sandbox::{self, Sandbox};
@@ -16,25 +17,21 @@ use tokenstrap::sandbox::{self, Sandbox};
 /// Processes of each host.
 const PROCESSES: usize = 20;
 
-/// Two homes with one grant, whose access token has ended.
+/// Two hosts with one grant, whose access token has ended.
 struct Stage {
     server: sandbox::Running,
     bao: Bao,
-    homes: [Home; 2],
+    hosts: [Host; 2],
+    /// The server of the vault that each of them asks.
+    nodes: [usize; 2],
 }
 
 impl Stage {
-    /// The hosts talk to these servers. The authorization server takes `delay` to answer a refresh.
+    /// The authorization server takes `delay` to answer a refresh.
     fn new(bao: Bao, nodes: [usize; 2], delay: Duration) -> Self {
         let server = Sandbox::builder().strict().expires_in(1).start().unwrap();
-        let stage = Self { server, homes: [Home::new(), Home::new()], bao };
-        for (home, node) in stage.homes.iter().zip(nodes) {
-            let settings = home.path(".config/tokenstrap");
-            fs::create_dir_all(&settings).unwrap();
-            let address = stage.bao.address(node);
-            let text = format!("store = \"vault\"\naccess_token_cache = false\n[vault]\naddress = \"{address}\"\n");
-            fs::write(settings.join("config.toml"), text).unwrap();
-        }
+        let stage = Self { server, hosts: Host::pair(), bao, nodes };
+        stage.hosts.iter().for_each(|host| host.settings("store = \"vault\"\naccess_token_cache = false\n"));
         let words = ["login", "till", "--no-browser", "--issuer", stage.server.issuer(), "--client-id", stage.server.client_id()];
         let secret = stage.server.client_secret().unwrap().expose().to_owned();
         let mut login = stage.tokenstrap(0, &words).arg("--client-secret-stdin").stdin(secret).spawn();
@@ -46,7 +43,8 @@ impl Stage {
     }
 
     fn tokenstrap(&self, host: usize, args: &[&str]) -> Invocation {
-        self.homes[host].tokenstrap().env("VAULT_TOKEN", self.bao.root()).args(args)
+        let address = self.bao.address(self.nodes[host]);
+        self.hosts[host].tokenstrap().env("VAULT_ADDR", address).env("VAULT_TOKEN", self.bao.root()).args(args)
     }
 
     /// The processes of both hosts at once.
@@ -67,6 +65,7 @@ impl Stage {
         assert!(self.server.is_live_access_token(tokens.first().unwrap()));
         assert!(outcomes.iter().all(|outcome| !outcome.stderr.contains(self.bao.root())));
         assert_eq!((self.refreshes(), self.server.reuse_events(), self.server.live_refresh_tokens()), (1, 0, 1));
+        assert!(self.hosts.iter().all(Host::keeps_its_state));
     }
 }
 

@@ -243,7 +243,7 @@ impl From<StoreError> for Failure {
                     StoreError::Conflict => "was changed by somebody else at the same time",
                     StoreError::Unsafe(_) => "is not safe to use",
                     StoreError::Forgetful(_) => "did not keep what it was given",
-                    StoreError::NoKey(_) => "has no key",
+                    StoreError::NoKey(_) => "stays closed",
                     StoreError::ReadOnly(_) => "cannot be written",
                     StoreError::Unset(_) => "is not set up",
                 }
@@ -255,7 +255,8 @@ impl From<StoreError> for Failure {
                 failure.hint("where there is no keychain, `tokenstrap store init file` makes an encrypted file store for `--store file`")
             }
             StoreError::Locked(_) => failure.hint("unlock it and try again, or use `--store file`"),
-            StoreError::NoKey(_) => failure.hint("`tokenstrap store init file` makes a key file"),
+            StoreError::NoKey(_) => failure
+                .hint("TOKENSTRAP_KEY or --key-file names the right key; where there is none yet, `tokenstrap store init file` makes one"),
             StoreError::Corrupt { profile, .. } => {
                 failure.hint(format!("log in again with `tokenstrap login {profile}` after `tokenstrap logout {profile} --force`"))
             }

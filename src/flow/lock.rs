@@ -25,11 +25,8 @@ pub(super) fn acquire<'a>(
 ) -> Result<Acquired<'a>, LockError> {
     let World { lock, store, .. } = *world;
     let identity = store.identity();
-    let acquired = lock.acquire(&identity, profile, deadline, satisfied)?;
-    let (here, lease) = match (acquired, store.lease()) {
-        (Acquired::Exclusive(here), Some(lease)) => (here, lease),
-        (acquired, _) => return Ok(acquired),
-    };
+    let Acquired::Exclusive(here) = lock.acquire(&identity, profile, deadline, satisfied)? else { return Ok(Acquired::Satisfied) };
+    let Some(lease) = store.lease() else { return Ok(Acquired::Exclusive(here)) };
     Ok(match lease.acquire(&identity, profile, deadline, satisfied)? {
         Acquired::Exclusive(there) => Acquired::Exclusive(Box::new(Both { there, here })),
         Acquired::Satisfied => Acquired::Satisfied,

@@ -114,7 +114,13 @@ impl<'a> Refreshing<'a> {
         }
         self.interrupted = earlier.filter(|earlier| earlier.refresh_token == hash).map(|earlier| earlier.at);
         let at = self.interrupted.unwrap_or_else(|| clock.now());
-        store.begin(&profile, &Intent { generation: self.record.generation, refresh_token: hash, at })?;
+        store.begin(&profile, &Intent { generation: self.record.generation, refresh_token: hash, at }).map_err(
+            |refusal| match refusal {
+                // Another host that our lock does not reach notes its own at this moment.
+                StoreError::Conflict => FlowError::Lock(LockError::Busy(None)),
+                other => other.into(),
+            },
+        )?;
         let Some(now) = store.load(&profile).inspect_err(|_| self.withdraw())? else {
             let _ = store.clear(&profile);
             return Err(FlowError::NoGrant(profile));

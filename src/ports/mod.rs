@@ -172,7 +172,8 @@ pub trait TokenStore {
     /// Tells two stores of one kind apart; part of the lock's name.
     fn identity(&self) -> String;
 
-    /// Whether machines can share it, since a save over a newer record is refused wherever it comes from.
+    /// Whether machines can share it: a save over a newer record is refused wherever it comes from, or a lock of all of
+    /// them keeps it from happening.
     ///
     /// # Errors
     /// [`StoreError`], where it has to be asked.

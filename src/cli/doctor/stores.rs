@@ -62,9 +62,12 @@ fn said(store: &dyn TokenStore, name: &str) -> String {
     let place = store.place();
     match name {
         "keychain" => format!("{place} can be written{}", session()),
-        "command" => match store.is_shared() {
-            Ok(true) => format!("{place} can be written, and refuses what comes too late"),
-            Ok(false) => format!("{place} can be written; it cannot refuse what comes too late: one machine only"),
+        "command" => match store.is_shared().map(|is_shared| (is_shared, store.lease().is_some())) {
+            Ok((true, true)) => format!("{place} can be written, and has a lock for all machines that share it"),
+            Ok((true, false)) => {
+                format!("{place} can be written, and refuses what comes too late; it has no lock: let one machine refresh")
+            }
+            Ok((false, _)) => format!("{place} can be written; it cannot refuse what comes too late and has no lock: one machine only"),
             Err(error) => format!("{place} can be written, and does not describe itself: {error}"),
         },
         _ => format!("{place}, writable"),

@@ -9,28 +9,36 @@
 //!
 //! | `do` | further members | answer |
 //! |---|---|---|
-//! | `describe` | | `{"place": "pass", "conflict": false}`: what a person calls it; whether `put` can refuse |
+//! | `describe` | | `{"place": "pass", "conflict": false, "lock": false}`: what a person calls it; whether `put` can refuse; whether `lock` and `unlock` are known, which are asked for only then |
 //! | `get` | `name` | `{"value": "..."}`, or `{"missing": true}` |
 //! | `put` | `name`, `value`, `generation`, `expected` | `{"saved": true}`, or `{"conflict": true}` where the generation that lies there is not `expected` (0: nothing may lie there; `null`: whatever does) |
 //! | `delete` | `name` | `{"deleted": true}`, also where nothing was |
 //! | `list` | | `{"names": ["till"]}` |
+//! | `lock` | `name`, `nonce`, `holder`, `seconds` | `{"taken": true}`, also where this nonce has it, for `seconds` from now; or `{"busy": HOLDER}`, the `holder` of whoever has it and whose time has not ended |
+//! | `unlock` | `name`, `nonce` | `{"unlocked": true}`, also where another nonce or nobody has it, which then stays so |
 //!
 //! Anything can be answered with `{"error": KIND, "message": "..."}`, KIND being `locked`, `denied`, `missing` or
 //! `unavailable`. A name is a profile's name, or one followed by `@` and a word: letters, digits, `.`, `_`, `-` and one `@`,
 //! at most 128 characters. A value is text of at most 512 KiB. Two of these programs ship in `examples/stores`.
 
+mod lease;
 mod run;
 mod words;
 
 use super::{StoreKind, World, disk::MOST};
 use crate::{
-    ports::{Intent, StoreError, TokenStore},
+    ports::{Intent, Lock, StoreError, TokenStore},
     profile::{BadRecord, ProfileName, Record},
     secret::Secret,
     text::printable,
 };
+use lease::Held;
 use run::Program;
-use std::time::{Duration, Instant};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use words::{Answer, Request};
 
 /// What a call of the port may take, all runs of the program together.
@@ -51,12 +59,15 @@ impl StoreKind for Kind {
     }
 
     fn open<'w>(&self, world: &'w World<'w>) -> Result<Box<dyn TokenStore + 'w>, StoreError> {
-        Ok(Box::new(Command { world }))
+        Ok(Box::new(Command { world, can_lock: OnceCell::new(), held: RefCell::default() }))
     }
 }
 
 struct Command<'w> {
     world: &'w World<'w>,
+    /// Asked once; see [`TokenStore::lease`].
+    can_lock: OnceCell<bool>,
+    held: RefCell<BTreeMap<ProfileName, Held>>,
 }
 
 impl Command<'_> {
@@ -128,6 +139,16 @@ impl Session {
         let corrupt = |reason| StoreError::Corrupt { profile: profile.clone(), reason };
         self.get(profile.as_str())?.map(|text| Record::decode(profile, &text).map_err(corrupt)).transpose()
     }
+
+    fn save(&self, record: &Record) -> Result<(), StoreError> {
+        // Looked at here as well: not every program can refuse.
+        let stored = self.load(&record.profile)?;
+        if !record.follows(stored.as_ref()) {
+            return Err(StoreError::Conflict);
+        }
+        let expected = stored.map_or(0, |stored| stored.generation);
+        self.put(record.profile.as_str(), &record.encode(), record.generation, Some(expected))
+    }
 }
 
 impl TokenStore for Command<'_> {
@@ -147,7 +168,15 @@ impl TokenStore for Command<'_> {
     }
 
     fn is_shared(&self) -> Result<bool, StoreError> {
-        Ok(self.session()?.ask(&Request::Describe)?.can_conflict)
+        let described = self.session()?.ask(&Request::Describe)?;
+        Ok(described.can_conflict || described.lock)
+    }
+
+    fn lease(&self) -> Option<&dyn Lock> {
+        let can_lock = || self.session()?.ask(&Request::Describe).map(|described| described.lock);
+        // Where nobody knows, `lock` is asked for and says what is wrong: going on without it could end the grant.
+        let can_lock = *self.can_lock.get_or_init(|| can_lock().unwrap_or(true));
+        can_lock.then_some(self as &dyn Lock)
     }
 
     fn probe(&self) -> Result<(), StoreError> {
@@ -162,14 +191,9 @@ impl TokenStore for Command<'_> {
     }
 
     fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let session = self.session()?;
-        // Looked at here as well: not every program can refuse.
-        let stored = session.load(&record.profile)?;
-        if !record.follows(stored.as_ref()) {
-            return Err(StoreError::Conflict);
-        }
-        let expected = stored.map_or(0, |stored| stored.generation);
-        session.put(record.profile.as_str(), &record.encode(), record.generation, Some(expected))
+        let outcome = self.session().and_then(|session| session.save(record));
+        self.remember_whether_saved(&record.profile, &outcome);
+        outcome
     }
 
     fn take_in(&self, record: &Record) -> Result<(), StoreError> {
@@ -183,7 +207,9 @@ impl TokenStore for Command<'_> {
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
         let text = serde_json::to_string(intent).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        self.session()?.put(&intent_of(profile), &Secret::new(text), intent.generation, None)
+        self.session()?.put(&intent_of(profile), &Secret::new(text), intent.generation, None)?;
+        self.remember_intent(profile, intent);
+        Ok(())
     }
 
     fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {

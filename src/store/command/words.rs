@@ -19,25 +19,29 @@ pub(super) enum Request<'a> {
     Put { name: &'a str, value: &'a Secret, generation: u64, expected: Option<u64> },
     Delete { name: &'a str },
     List,
+    Lock { name: &'a str, nonce: &'a str, holder: &'a str, seconds: u64 },
+    Unlock { name: &'a str, nonce: &'a str },
 }
 
 impl Request<'_> {
     /// As it is written to the program.
     pub(super) fn text(&self, interactive: bool) -> Secret {
-        let say = |word: &str| json!({"tokenstrap": 1, "do": word, "interactive": interactive});
         let mut document = match self {
-            Self::Describe => say("describe"),
-            Self::Get { .. } => say("get"),
-            Self::Put { .. } => say("put"),
-            Self::Delete { .. } => say("delete"),
-            Self::List => say("list"),
+            Self::Describe => json!({"do": "describe"}),
+            Self::Get { name } => json!({"do": "get", "name": name}),
+            Self::Put { name, generation, expected, .. } => {
+                json!({"do": "put", "name": name, "generation": generation, "expected": expected})
+            }
+            Self::Delete { name } => json!({"do": "delete", "name": name}),
+            Self::List => json!({"do": "list"}),
+            Self::Lock { name, nonce, holder, seconds } => {
+                json!({"do": "lock", "name": name, "nonce": nonce, "holder": holder, "seconds": seconds})
+            }
+            Self::Unlock { name, nonce } => json!({"do": "unlock", "name": name, "nonce": nonce}),
         };
-        if let (Self::Get { name } | Self::Put { name, .. } | Self::Delete { name }, Some(members)) = (self, document.as_object_mut()) {
-            members.insert("name".to_owned(), json!(name));
-        }
-        if let (Self::Put { generation, expected, .. }, Some(members)) = (self, document.as_object_mut()) {
-            members.insert("generation".to_owned(), json!(generation));
-            members.insert("expected".to_owned(), json!(expected));
+        if let Some(members) = document.as_object_mut() {
+            members.insert("tokenstrap".to_owned(), json!(1));
+            members.insert("interactive".to_owned(), json!(interactive));
         }
         with_value(document.to_string(), if let Self::Put { value, .. } = self { Some(*value) } else { None })
     }
@@ -67,6 +71,12 @@ pub(super) struct Answer {
     pub conflict: bool,
     pub deleted: bool,
     pub names: Option<Vec<String>>,
+    /// Of `describe`: whether the program knows `lock` and `unlock`.
+    pub lock: bool,
+    pub taken: bool,
+    /// Who has the lock.
+    pub busy: Option<String>,
+    pub unlocked: bool,
     error: Option<String>,
     message: Option<String>,
     #[serde(skip)]

@@ -3,9 +3,9 @@
 //! Elsewhere (Windows) the user's profile folder keeps strangers out by its access list, which files inherit.
 
 #[cfg(not(unix))]
-pub(super) use inherited::{check_chain, check_own, make_folders, open_existing, private};
+pub(super) use inherited::{check_chain, check_own, leads_to, make_folders, open_existing, private};
 #[cfg(unix)]
-pub(super) use posix::{check_chain, check_own, make_folders, open_existing, private};
+pub(super) use posix::{check_chain, check_own, leads_to, make_folders, open_existing, private};
 
 #[cfg(not(unix))]
 pub(crate) use inherited::check_key_file;
@@ -114,6 +114,12 @@ mod posix {
         Err(StoreError::Unavailable(format!("`{}` is replaced faster than it can be read", shown(path))))
     }
 
+    /// Whether this file still lies under this name: nobody has replaced or removed it.
+    pub(in super::super) fn leads_to(path: &Path, file: &File) -> bool {
+        let place = |found: Metadata| (found.dev(), found.ino());
+        fs::symlink_metadata(path).map(place).ok() == file.metadata().map(place).ok()
+    }
+
     /// Opens a key file. A link may lead to it, as secrets of containers do; it must be regular, the user's own or
     /// root's, and closed to all others.
     pub(crate) fn check_key_file(path: &Path) -> Result<Option<File>, StoreError> {
@@ -183,6 +189,11 @@ mod inherited {
             Ok(found) if !found.is_file() => Err(StoreError::Unsafe(format!("`{}` is not a regular file", shown(path)))),
             Ok(found) => File::open(path).map(|file| Some((file, found.len()))).map_err(|error| trouble(path, &error)),
         }
+    }
+
+    /// Where files have no number, the bytes alone tell.
+    pub(in super::super) fn leads_to(_: &Path, _: &File) -> bool {
+        true
     }
 
     pub(crate) fn check_key_file(path: &Path) -> Result<Option<File>, StoreError> {

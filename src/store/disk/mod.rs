@@ -65,15 +65,17 @@ impl Folder {
     /// Replaces a file durably and reads it back. `last_look` runs right before the rename and may still refuse.
     ///
     /// # Errors
-    /// Also [`StoreError::Forgetful`], where other bytes come back.
+    /// Also [`StoreError::Conflict`], where somebody without our lock (another host) has replaced or removed it since, and
+    /// [`StoreError::Forgetful`], where other bytes come back.
     pub(super) fn replace(&self, name: &str, bytes: &[u8], last_look: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
         let path = self.0.join(name);
         let temporary = self.write_beside(name, bytes, true)?;
         last_look()?;
-        temporary.persist(&path).map_err(|refused| trouble(&path, &refused.error))?;
+        let file = temporary.persist(&path).map_err(|refused| trouble(&path, &refused.error))?;
         self.settle()?;
         match self.read(name)? {
             Some(back) if back.as_slice() == bytes => Ok(()),
+            _ if !guard::leads_to(&path, &file) => Err(StoreError::Conflict),
             _ => Err(StoreError::Forgetful(format!("`{}`", shown(&path)))),
         }
     }

@@ -63,6 +63,16 @@ pub(super) fn find(world: &World<'_>, folder: &Path) -> Result<Key, StoreError> 
     }
 }
 
+/// Where that key comes from, as a person knows it.
+pub(super) fn origin(world: &World<'_>) -> String {
+    match &world.key {
+        KeySource::Text(_) => "TOKENSTRAP_KEY".to_owned(),
+        KeySource::File(path) => format!("the key file `{}`", shown(path)),
+        KeySource::Passphrase(_) => "the passphrase".to_owned(),
+        KeySource::Unsaid => format!("the key file `{}`", shown(&world.config.join(KEY_FILE))),
+    }
+}
+
 /// Whether [`init`] has made a key file under the settings folder.
 pub fn has_key_file(config: &Path) -> bool {
     config.join(KEY_FILE).exists()

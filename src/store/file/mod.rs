@@ -86,7 +86,10 @@ impl<'w> FileStore<'w> {
     fn open(&self, purpose: Purpose, profile: &ProfileName, bytes: &[u8]) -> Result<seal::Opened, StoreError> {
         seal::open(self.key()?, purpose, profile, bytes).map_err(|unopened| match unopened {
             Unopened::Bad(reason) => StoreError::Corrupt { profile: profile.clone(), reason },
-            Unopened::OtherKey => StoreError::NoKey(format!("the record of `{profile}` was sealed with another key than the one at hand")),
+            Unopened::OtherKey => {
+                let origin = key::origin(self.world);
+                StoreError::NoKey(format!("the record of `{profile}` was sealed with another key than the one from {origin}"))
+            }
         })
     }
 
@@ -122,6 +125,10 @@ impl TokenStore for FileStore<'_> {
 
     fn place(&self) -> String {
         format!("sealed files in {}", shown(&self.folder))
+    }
+
+    fn caveat(&self) -> Option<String> {
+        Some(format!("the key of these sealed files comes from {}; nothing else opens them", key::origin(self.world)))
     }
 
     fn identity(&self) -> String {

@@ -9,6 +9,7 @@ use crate::{
     ports::{Acquired, Guard, Intent, Lock, LockError, StoreError},
     profile::ProfileName,
     secret::Secret,
+    store::lease::{NEEDED, Tried, Waited, own_name, wait},
     text::printable,
 };
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long a lease lasts from its last writing: a whole command of 35 s, one last write of 10 s, and a margin.
 const LASTS: Duration = Duration::from_secs(50);
-/// What must be left of it when a refresh token is sent: 25 s of tries, and the time to save what they bring.
-const NEEDED: Duration = Duration::from_secs(38);
 /// A lease of another version of this program never lasts longer than this.
 const LONGEST: Duration = Duration::from_secs(300);
-/// First and longest pause of a follower. Of each host one at most waits here.
+/// First and longest pause of a follower.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 /// How long letting go may take: a lease that is not let go ends by itself.
 const LETTING_GO: Duration = Duration::from_secs(2);
@@ -77,14 +76,6 @@ impl Held {
     pub(super) fn set_unsaved(&mut self, unsaved: bool) {
         self.unsaved = unsaved;
     }
-}
-
-/// How a try ended.
-enum Tried {
-    Taken,
-    Busy(String),
-    /// Somebody else was faster.
-    Overtaken,
 }
 
 impl VaultStore<'_> {
@@ -188,27 +179,13 @@ impl Lock for VaultStore<'_> {
         satisfied: &mut dyn FnMut() -> bool,
     ) -> Result<Acquired<'_>, LockError> {
         let clock = self.server.world.clock;
-        let mut pause = PAUSES.0;
-        loop {
-            let end = self.call().min(deadline.max(clock.instant() + LETTING_GO));
-            let refusal = match self.try_lease(profile, end) {
-                Ok(Tried::Taken) => return Ok(Acquired::Exclusive(Box::new(Lease { store: self, profile: profile.clone() }))),
-                Ok(Tried::Busy(holder)) => LockError::Leased(holder),
-                Ok(Tried::Overtaken) => LockError::Leased("unknown".to_owned()),
-                // Servers that choose a leader need longer than one call may take.
-                Err(StoreError::Unavailable(why)) => LockError::Store(StoreError::Unavailable(why)),
-                Err(refusal) => return Err(refusal.into()),
-            };
-            let now = clock.instant();
-            if now >= deadline {
-                return Err(refusal);
-            }
-            clock.sleep(pause.min(deadline - now));
-            pause = (pause * 2).min(PAUSES.1);
-            if satisfied() {
-                return Ok(Acquired::Satisfied);
-            }
-        }
+        let waited = wait(clock, deadline, PAUSES, satisfied, || {
+            self.try_lease(profile, self.call().min(deadline.max(clock.instant() + LETTING_GO)))
+        })?;
+        Ok(match waited {
+            Waited::Taken => Acquired::Exclusive(Box::new(Lease { store: self, profile: profile.clone() })),
+            Waited::Satisfied => Acquired::Satisfied,
+        })
     }
 }
 
@@ -232,13 +209,4 @@ impl Drop for Lease<'_, '_> {
     fn drop(&mut self) {
         self.store.let_go(&self.profile);
     }
-}
-
-/// Host and process, for whoever waits.
-fn own_name() -> String {
-    #[cfg(unix)]
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(unix))]
-    let host = "a machine".to_owned();
-    format!("{host}, process {}", std::process::id())
 }
