@@ -4,7 +4,7 @@
 //! call; where it fails nobody is told, since nothing depends on it.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -26,7 +26,11 @@ pub fn note(state: &Path, profile: &str) {
     }
     if let Some(folder) = path.parent() {
         make(folder);
-        let _ = File::create(&path);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let _ = options.open(&path);
     }
 }
 
