@@ -86,6 +86,24 @@ fn f_07_a_store_that_goes_on_failing_leaves_the_grant_to_the_spool_and_the_next_
 }
 
 #[test]
+fn f_07_a_limit_for_files_ends_no_process_between_server_and_store() {
+    if !real::programs("a limit for files", &["prlimit"]) {
+        return;
+    }
+    let scene = strict();
+    let record = std::fs::metadata(scene.home.path(".local/share/tokenstrap/grants/till.grant")).unwrap().len();
+    let limited = |bytes: u64| under(&scene, &["prlimit", &format!("--fsize={bytes}")], &FORCED).run();
+
+    let sent = scene.server.token_requests();
+    limited(0).expect_code(5).expect_stdout("");
+    assert_eq!(scene.server.token_requests(), sent);
+
+    // The note beforehand fits, the record does not, and the spool is no smaller: the token is printed, and said to be the last one.
+    let outcome = limited(record - 100).expect_code(7);
+    assert!(scene.server.is_live_access_token(outcome.stdout.trim()), "{outcome}");
+}
+
+#[test]
 fn f_08_a_read_only_home_sends_nothing_and_still_hands_out_what_lives() {
     if !real::programs("a read-only home", &["unshare", "mount"]) {
         return;

@@ -4,7 +4,7 @@ use crate::{
     scene::{SECRET, Scene},
     support::canary::found_in,
 };
-use std::time::Instant;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::Instant};
 
 /// A profile that is logged in and bound to `good.example`.
 fn bound() -> Scene {
@@ -49,6 +49,9 @@ fn h_01_and_h_02_and_h_03_hostile_requests_leave_standard_output_empty() {
         let outcome = scene.call(["helper", "git", "till", "get"]).stdin(asked).run().expect_stdout("");
         assert!(!outcome.stderr.contains("hint: run `tokenstrap login"), "{outcome}");
     }
+    // git may ask for more one day; what a helper does not know it passes over.
+    scene.call(["helper", "git", "till", "renew"]).stdin(ASKED).run().expect_code(0).expect_stdout("").expect_stderr("");
+    scene.call(["helper", "git", "till"]).run().expect_code(2).expect_stdout("");
     let huge = "x".repeat(3_000_000);
     scene.call(["helper", "git", "till", "get"]).stdin(huge.clone()).run().expect_stdout("");
     scene.call(["helper", "docker", "till", "get"]).stdin(huge).run().expect_stdout("credentials not found in native keychain\n");
@@ -96,6 +99,33 @@ fn h_09_without_a_grant_every_helper_ends_at_once_and_asks_nobody() {
     assert_eq!(at_terminal.outcome().code, Some(5));
 
     assert!(began.elapsed().as_secs() < 10, "somebody was waited for");
+}
+
+#[test]
+fn h_11_a_description_of_the_cluster_that_is_no_text_is_not_taken_for_none() {
+    let scene = bound();
+    let call = || scene.call(["helper", "kubectl", "till"]);
+    call().run().expect_code(0);
+
+    for odd in [&b"{\xff"[..], b""] {
+        call().env("KUBERNETES_EXEC_INFO", OsStr::from_bytes(odd)).run().expect_code(6).expect_stdout("");
+    }
+}
+
+#[test]
+fn a_shim_is_named_by_its_whole_path_and_nothing_that_is_in_its_place_is_read_or_replaced() {
+    let scene = bound();
+    let install = || scene.call(["helper", "install", "cargo", "till", "--dir", "shims"]).current_dir(scene.home.path("")).run();
+    let shim = scene.home.path("shims/cargo-credential-tokenstrap-till");
+
+    install().expect_code(0).expect_stderr(&format!("[\"{}\"]", shim.display()));
+    install().expect_code(0).expect_stderr("is there already");
+    std::fs::remove_file(&shim).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &shim, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    install().expect_code(6).expect_stderr("not by this");
+    std::fs::remove_file(&shim).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &shim).unwrap();
+    install().expect_code(6).expect_stderr("not by this");
 }
 
 #[test]

@@ -226,6 +226,7 @@ fn s_03_whatever_is_written_is_private_under_any_umask_and_stays_so() {
     for _ in 0..3 {
         with_store(["-c", &format!("umask 000; exec '{program}' refresh till")]).run().expect_code(0);
     }
+    with_store(["-c", &format!("umask 000; exec '{program}' token till")]).run().expect_code(0);
 
     for path in files_below(&scene.home.path("")).iter().filter(|path| path.to_string_lossy().contains("tokenstrap/")) {
         let mode = fs::metadata(path).unwrap().mode() & 0o7777;

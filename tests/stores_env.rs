@@ -79,6 +79,7 @@ fn nothing_is_ever_written_to_the_environment() {
     login.args([format!("--auth-url={authorize}"), format!("--token-url={token}")]).run().expect_code(5).expect_stderr("cannot be written");
     job.call(["logout", "till"]).run().expect_code(5).expect_stderr("taken away where it is set");
     job.call(["import", "till", "--replace"]).stdin(job.bundle.as_str()).run().expect_code(5);
+    job.call(["bind", "till", "api.example"]).run().expect_code(5).expect_stdout("").expect_stderr("cannot be written back");
     job.call(["token", "till"]).run().expect_code(0);
 }
 

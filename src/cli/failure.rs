@@ -114,6 +114,8 @@ impl Failure {
     pub fn of_clap(error: &clap::Error) -> Self {
         use clap::error::{ContextKind, ContextValue, ErrorKind};
         let text = |kind| match error.get(kind) {
+            // Of a flag that is known, clap gives our own words; of any other, what was typed.
+            Some(ContextValue::String(text)) if error.kind() == ErrorKind::ValueValidation => Some(printable(text)),
             Some(ContextValue::String(text)) => Some(printable(text.split('=').next().unwrap_or_default())),
             Some(ContextValue::Strings(texts)) => Some(printable(&texts.join(", "))),
             _ => None,
@@ -179,7 +181,7 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let exit = match &error {
-            ConfigError::Form { .. } | ConfigError::Secret { .. } | ConfigError::Clash { .. } => Exit::Usage,
+            ConfigError::Form { .. } | ConfigError::Secret { .. } | ConfigError::Clash { .. } | ConfigError::Missing(_) => Exit::Usage,
             ConfigError::Unsafe { .. } => Exit::Refused,
             ConfigError::Io { .. } => Exit::Machine,
         };
@@ -360,9 +362,6 @@ impl From<FlowError> for Failure {
             )),
             FlowError::IdToken(_) => Self::new(Exit::Refused, fact).hint("the tokens were not kept"),
             FlowError::Taken(_) => Self::new(Exit::Refused, fact).hint("another name keeps both; --replace puts the new one in its place"),
-            FlowError::SpoolWaits(profile) => {
-                Self::new(Exit::Machine, fact).hint(format!("`tokenstrap refresh {profile}` brings it in; then try again"))
-            }
             FlowError::NothingPending(profile) => Self::usage(fact).hint(format!("begin one with `tokenstrap login {profile} --link`")),
             FlowError::NoEndpoint(_) => Self::usage(fact),
             FlowError::NotRevoked(_) => Self::new(Exit::Refused, fact).hint("the grant is still stored; --force forgets it all the same"),

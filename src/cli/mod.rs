@@ -136,6 +136,8 @@ pub fn main() -> ExitCode {
         ));
     }));
     let hardened = crate::platform::harden::begin().is_ok();
+    // Refused, it leaves what was there before: a limit that ends the process.
+    let _ = crate::platform::signals::let_writes_fail();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = panic::catch_unwind(|| run(&arguments, hardened)).unwrap_or(Exit::Bug);
     ExitCode::from(exit.code())

@@ -13,7 +13,7 @@ use crate::{
 /// finished is changed with it.
 ///
 /// # Errors
-/// [`FlowError::NoGrant`] where nothing is stored, and what lock and store say.
+/// [`FlowError::NoGrant`] where nothing is stored, and what lock and store say; a store that keeps nothing binds nothing.
 pub fn bind(world: &World<'_>, profile: &ProfileName, host: &Bound, remove: bool, budget: Budget) -> Result<Vec<String>, FlowError> {
     let no_grant = || FlowError::NoGrant(profile.clone());
     let acquired = world.lock.acquire(&world.store.identity(), profile, budget.end(), &mut || false)?;
@@ -24,6 +24,7 @@ pub fn bind(world: &World<'_>, profile: &ProfileName, host: &Bound, remove: bool
         // A newer grant waits for the next call to bring it home; a save in front of it would leave it behind.
         return Err(LockError::Busy(None).into());
     }
+    world.store.probe()?;
     let record = save::update(world, profile, |record| {
         let registrations = [record.registration.as_mut(), record.pending.as_mut().map(|pending| &mut pending.registration)];
         for registration in registrations.into_iter().flatten() {

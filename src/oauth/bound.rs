@@ -76,12 +76,16 @@ fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 
-/// A name of letters, digits, hyphens, dots and underscores without an empty label, or an address; IPv6 in brackets.
+/// A name of letters, digits, hyphens, dots and underscores without an empty label or one that begins with a hyphen, or
+/// an address; IPv6 in brackets.
 fn is_host(host: &str) -> bool {
     if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return literal.parse::<std::net::Ipv6Addr>().is_ok();
     }
-    let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    // None begins with a hyphen: it may stand where a tool takes options.
+    let label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
     host.len() <= 253 && host.split('.').all(label)
 }
 
@@ -151,7 +155,7 @@ impl FromStr for Bound {
     type Err = BadBound;
 
     fn from_str(text: &str) -> Result<Self, BadBound> {
-        let form = || BadBound::Form(crate::text::printable(text));
+        let form = || BadBound::Form(super::endpoint::shown(text));
         if text.len() > LONGEST {
             return Err(form());
         }
@@ -159,7 +163,7 @@ impl FromStr for Bound {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let authority = Authority::new(&scheme.to_ascii_lowercase(), host).ok_or_else(form)?;
         if !authority.https && !authority.is_loopback() {
-            return Err(BadBound::ClearText(crate::text::printable(text)));
+            return Err(BadBound::ClearText(super::endpoint::shown(text)));
         }
         let whole = Self { authority, path: String::new() };
         if trimmed(path).is_empty() { Ok(whole) } else { whole.below(path).map_err(|_| form()) }
@@ -239,6 +243,7 @@ mod tests {
             "good.example\u{0}",
             " good.example",
             "good_example",
+            "-good.example",
         ] {
             assert!(!Target::new("https", host, None).is_some_and(|target| good.serves(&target)), "{host}");
         }
@@ -251,6 +256,7 @@ mod tests {
 
         assert!(here.serves(&target("http")) && !here.serves(&target("https")));
         assert!(there.serves(&target("https")) && !there.serves(&target("http")));
+        assert!("-x".parse::<Bound>().is_err() && "a.-x/y".parse::<Bound>().is_err());
         assert!(matches!("http://good.example".parse::<Bound>(), Err(BadBound::ClearText(_))));
         assert!(Target::new("ftp", "good.example", None).is_none());
     }

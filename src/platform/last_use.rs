@@ -4,7 +4,7 @@
 //! call; where it fails nobody is told, since nothing depends on it.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -26,7 +26,12 @@ pub fn note(state: &Path, profile: &str) {
     }
     if let Some(folder) = path.parent() {
         make(folder);
-        let _ = File::create(&path);
+        let mut options = fs::OpenOptions::new();
+        // Where its time can be set without opening it, one that is there after all is not opened.
+        options.write(true).create(true).truncate(true).create_new(cfg!(unix));
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let _ = options.open(&path);
     }
 }
 

@@ -5,7 +5,7 @@
 //! catches it. A signal that was ignored when we were started (`nohup`) stays ignored.
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ},
     flag,
     iterator::{Handle, Signals},
     low_level::emulate_default_handler,
@@ -62,6 +62,17 @@ impl Drop for Hold {
             let _ = emulate_default_handler(signal);
         }
     }
+}
+
+/// Lets a write beyond the caller's limit for files (`ulimit -f`) fail like any other write.
+///
+/// By default the signal of such a write ends the process, which between server and store costs the grant. This is a
+/// handler, hence a program that takes our place meets the default again.
+///
+/// # Errors
+/// Where the system refuses the handler.
+pub fn let_writes_fail() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// Notices the wish to end while something waits, so that it can be closed in order.

@@ -36,6 +36,10 @@ impl Folder {
         if missing {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(unavailable)?;
         }
+        if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+            let found = statat(CWD, above, AtFlags::empty()).map_err(|error| unavailable(error.into()))?;
+            check_above(&found).map_err(|rule| LockError::Unsafe(format!("the folder {} {rule}", shown(above))))?;
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat(CWD, &path, flags, Mode::empty());
         // Looked at even where it cannot be opened: another owner is the better explanation.
@@ -78,6 +82,20 @@ fn check(found: &Stat) -> Result<(), &'static str> {
     } else if found.st_uid != own {
         Err("belongs to somebody else")
     } else if Mode::from_raw_mode(found.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
+        Err("can be written by others")
+    } else {
+        Ok(())
+    }
+}
+
+/// The same for the folder above: whoever may rename in it may put another folder in the place of the checked one.
+/// The sticky bit of a shared folder forbids that, and root may do it anyway.
+#[cfg(unix)]
+fn check_above(found: &Stat) -> Result<(), &'static str> {
+    let mode = Mode::from_raw_mode(found.st_mode);
+    if ![rustix::process::geteuid().as_raw(), 0].contains(&found.st_uid) {
+        Err("belongs to somebody else")
+    } else if mode.intersects(Mode::WGRP | Mode::WOTH) && !mode.contains(Mode::SVTX) {
         Err("can be written by others")
     } else {
         Ok(())

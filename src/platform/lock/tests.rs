@@ -244,6 +244,23 @@ fn f_25_and_s_19_the_folder_is_made_private_and_a_shared_one_is_refused() {
 
 #[cfg(unix)]
 #[test]
+fn s_19_a_folder_that_others_could_swap_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = state();
+    let above = state.path().join("state");
+    LockFolder::open(above.join("locks")).expect("made");
+    for (mode, is_refused) in [(0o777, true), (0o720, true), (0o1777, false), (0o755, false)] {
+        std::fs::set_permissions(&above, PermissionsExt::from_mode(mode)).expect("changed");
+        assert_eq!(refused(&above.join("locks")), is_refused, "{mode:o}");
+    }
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&above, Some(1), None).expect("given away");
+        assert!(refused(&above.join("locks")));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn s_19_a_planted_link_is_not_followed() {
     let folder = state();
     let lock = lock_in(&folder);
