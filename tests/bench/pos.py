@@ -130,7 +130,7 @@ class Served:
         asked = self.case.asked[:: max(1, len(self.case.asked) // LOOKS)]
         self.right = f"{sum(is_same(self.answer(target), body) for target, body in asked)} of {len(asked)}"
         targets = ",".join(json.dumps(self.prefix + target) for target, _ in self.case.asked)
-        self.script.write_text(f"local t = {{{targets}}}\nlocal n = 0\nrequest = function() n = n % #t + 1 return wrk.format('GET', t[n]) end\n")
+        self.script.write_text(f"local t = {{{targets}}}\nlocal n = 0\nrequest = function() n = n % #t + 1 return wrk.format('GET', t[n], {{Connection = 'close'}}) end\n")
 
     def load(self, core, seconds):
         """Load for so long; requests per second and CPU per request in microseconds."""
@@ -180,7 +180,7 @@ def contenders(home):
     return {
         "`pos serve`": ours(home),
         f"postman-local-mock-server {version[local]}": lambda path, port: [runtime, local / "bin/postman-local-cli.js", "--collection", path, "--port", port],
-        f"prism-cli {version[prism]}": lambda path, port: [runtime, prism / "dist/index.js", "mock", "--host", "127.0.0.1", "--port", port, "--verboseLevel", "silent", path],
+        f"prism-cli {version[prism]}": lambda path, port: [runtime, prism / "dist/index.js", "mock", "--host", "127.0.0.1", "--port", port, "--verboseLevel", "silent", "--multiprocess=false", path],
     }
 
 
