@@ -24,6 +24,13 @@ use std::{
 /// How long the owner of the terminal waits for a sign that Ctrl-C was heard, and files for being read again.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long calls gather before they are shown together: too short to be noticed, and a server that is busy is not held up by waking
+/// its owner for each one.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Most calls that are shown together.
+const TOGETHER: usize = 1024;
+
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -51,15 +58,12 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
             return Ok(());
         }
         match watch.news.recv_timeout(TICK) {
-            Ok(News::Call(entry)) => {
-                silence.is_broken(Instant::now());
-                watch.server.till().journal.was_read(&entry);
-                show(context, &mut rows, &entry)?;
-                if let Some(recording) = &mut watch.recording {
-                    recording.keep(&entry)?;
+            Ok(first) => {
+                if hear(context, &mut rows, &mut watch, first)? {
+                    silence.is_broken(Instant::now());
                 }
+                std::thread::sleep(PAUSE);
             }
-            Ok(News::Note(text)) => context.say(&format!("{:10}{}", "", printable(&text))),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -83,14 +87,35 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
     }
 }
 
-fn show(context: &Context, rows: &mut Rows, entry: &Entry) -> Result<(), Failure> {
-    if context.globals.json {
-        return terminal::document(&entry.document());
+/// Shows this and what came with it, in one piece; says whether there was a call.
+fn hear(context: &Context, rows: &mut Rows, watch: &mut Watch<'_>, first: News) -> Result<bool, Failure> {
+    let (mut lines, mut documents, mut called) = (Vec::new(), String::new(), false);
+    for news in std::iter::once(first).chain(watch.news.try_iter().take(TOGETHER)) {
+        let entry = match news {
+            News::Call(entry) => entry,
+            News::Note(text) => {
+                lines.push(format!("{:10}{}", "", printable(&text)));
+                continue;
+            }
+        };
+        called = true;
+        watch.server.till().journal.was_read(&entry);
+        if context.globals.json {
+            documents.push_str(&terminal::json(&entry.document()));
+        } else {
+            lines.extend(rows.lines(&entry));
+        }
+        if let Some(recording) = &mut watch.recording {
+            recording.keep(&entry)?;
+        }
     }
-    for line in rows.lines(entry) {
-        context.say(&line);
+    if !lines.is_empty() {
+        context.say(&lines.join("\n"));
     }
-    Ok(())
+    if !documents.is_empty() {
+        terminal::answer(&documents)?;
+    }
+    Ok(called)
 }
 
 /// How long nothing has come.
