@@ -20,6 +20,7 @@ import urllib.request
 from stage import HERE, ROOT, Home, arguments, middle, needs, say, table
 
 PARTS = ROOT / "target/bench"
+OURS = "`pos serve`"
 CONNECTIONS = 16
 LOOKS = 20  # requests whose answers are compared with the saved ones
 START = 60  # seconds that a server may take to answer for the first time
@@ -85,10 +86,10 @@ def cases():
 class Served:
     """One server on one core, with what was measured of it."""
 
-    def __init__(self, name, home, case, core, command, port=None):
-        self.name, self.home, self.case, self.prefix = name, home, case, ""
+    def __init__(self, name, home, case, core, command):
+        self.name, self.home, self.case, self.prefix, self.is_ours = name, home, case, "", name == OURS
         self.rates, self.cpus, self.right = [], [], 0
-        self.port = port or free_port()
+        self.port = free_port()
         scratch = pathlib.Path(home.folder) / f"{name.split()[0].strip('`')}-{self.port}"
         scratch.mkdir()
         (scratch / "collection.json").write_text(case.collection)
@@ -114,19 +115,25 @@ class Served:
         except urllib.error.HTTPError as error:
             return error.read()
 
+    def answers(self):
+        """Whether it is there; `pos serve` says below which prefix."""
+        if self.is_ours and not self.prefix:
+            prefix = re.search(rf"127\.0\.0\.1:{self.port}(/\w+)/search", self.log.read_text(errors="replace"))
+            self.prefix = prefix.group(1) if prefix else ""
+            return False
+        try:
+            self.answer(self.case.asked[0][0])
+        except OSError:
+            return False
+        return True
+
     def is_up(self):
         """Waits for the first answer, and looks whether answers are those that were saved."""
         end = time.monotonic() + START
-        while True:
-            if prefix := re.search(rf"127\.0\.0\.1:{self.port}(/\w+)/search", self.log.read_text(errors="replace")):
-                self.prefix = prefix.group(1)
-            try:
-                self.answer(self.case.asked[0][0])
-                break
-            except (OSError, ValueError) as error:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"{self.name} does not answer: {error}\n{self.log.read_text()[-2000:]}") from None
-                time.sleep(0.05)
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self.name} does not answer:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
         asked = self.case.asked[:: max(1, len(self.case.asked) // LOOKS)]
         self.right = f"{sum(is_same(self.answer(target), body) for target, body in asked)} of {len(asked)}"
         targets = ",".join(json.dumps(self.prefix + target) for target, _ in self.case.asked)
@@ -178,7 +185,7 @@ def contenders(home):
     local, prism = packages / "@jordanwalsh23/postman-local-mock-server", packages / "@stoplight/prism-cli"
     version = {path: json.loads((path / "package.json").read_text())["version"] for path in (local, prism)}
     return {
-        "`pos serve`": ours(home),
+        OURS: ours(home),
         f"postman-local-mock-server {version[local]}": lambda path, port: [runtime, local / "bin/postman-local-cli.js", "--collection", path, "--port", port],
         f"prism-cli {version[prism]}": lambda path, port: [runtime, prism / "dist/index.js", "mock", "--host", "127.0.0.1", "--port", port, "--verboseLevel", "silent", "--multiprocess=false", path],
     }
@@ -216,7 +223,7 @@ def flat(home, cores, given):
     """The cost of one request however many examples of other paths there are."""
     wanted = ("/wanted?keyword=one", json.dumps({"number": -1}))
     sizes = (0, 1, 1000, 10_000)
-    servers = [Served("`pos serve`", home, Case(f"{size:,}", [*saved(size, "/item-{}"), wanted], [wanted]), cores[0], ours(home)) for size in sizes]
+    servers = [Served(OURS, home, Case(f"{size:,}", [*saved(size, "/item-{}"), wanted], [wanted]), cores[0], ours(home)) for size in sizes]
     try:
         measure(servers, cores[1], given)
         return [[server.case.name, f"{middle(server.rates):.0f}", f"{middle(server.cpus):.1f}", f"{server.peak():.1f}", server.right] for server in servers]
