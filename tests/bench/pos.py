@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """`pos serve` beside two mock servers for Postman collections: requests per second on one core, CPU per request, peak memory.
 
-All three serve the same file and get the same requests, by turns, from `wrk` on another core. The last table says what
-examples of other paths cost. What has to be installed goes below `target/bench`.
+All three serve the same file and get the same requests, by turns, from `wrk` on another core: each on a connection of its
+own, and once more on connections that are kept alive where the server does that, which `pos serve` does not. The last table
+says what examples of other paths cost. What has to be installed goes below `target/bench`.
 """
 
 import json
@@ -24,8 +25,9 @@ OURS = "`pos serve`"
 CONNECTIONS = 16
 LOOKS = 20  # requests whose answers are compared with the saved ones
 START = 60  # seconds that a server may take to answer for the first time
-HEAD = ["examples", "server", "requests/s", "CPU us/request", "peak MiB", "right answers", "`pos serve` is faster by"]
-FLAT = ["examples of other paths", "requests/s", "CPU us/request", "peak MiB", "right answers"]
+HEAD = ["examples", "server", "requests/s", "CPU us each", "`pos serve` is faster by", "kept alive: requests/s", "CPU us each", "`pos serve` is faster by", "peak MiB", "right answers"]
+FLAT = ["examples of other paths", "requests/s", "CPU us each", "peak MiB", "right answers"]
+CLOSE, KEEP = "{Connection = 'close'}", "{}"  # headers of a request
 
 
 def installed(folder, listed, install):
@@ -52,11 +54,10 @@ def node(folder):
 
 
 class Case:
-    """A collection, and the requests that are made of it: target and saved answer."""
+    """A collection, and the requests that are made of it: target and saved answer, or none where it is not compared."""
 
-    def __init__(self, name, examples, asked):
-        self.name, self.asked = name, asked
-        self.collection = collection(examples)
+    def __init__(self, name, collection, asked, built_in=False):
+        self.name, self.collection, self.asked, self.built_in = name, collection, asked, built_in
 
 
 def collection(examples):
@@ -76,11 +77,17 @@ def saved(count, target):
     return [(target.format(n), json.dumps({"number": n})) for n in range(count)]
 
 
-def cases():
+def cases(home):
+    said = home.run("pos", "init", home.folder / "built-in")
+    files = list((home.folder / "built-in").glob("*collection*.json"))
+    if said.returncode or len(files) != 1:
+        raise RuntimeError(f"the built-in collection cannot be written out: {said.stderr}")
+    search = "/search?keyword=david%20kent&company_id=5042&site_id=1&order_id=111"
+    yield Case("built-in, customer search", files[0].read_text(), [(search, None)], built_in=True)
     one, paths, fields = saved(1, "/item-{}"), saved(1000, "/item-{}"), saved(1000, "/items?keyword=k{}")
-    yield Case("1", one, one)
-    yield Case("1,000, one per path", paths, paths)
-    yield Case("1,000 of one path, told apart by a field", fields, fields)
+    yield Case("1", collection(one), one)
+    yield Case("1,000, one per path", collection(paths), paths)
+    yield Case("1,000 of one path, told apart by a field", collection(fields), fields)
 
 
 class Served:
@@ -88,13 +95,13 @@ class Served:
 
     def __init__(self, name, home, case, core, command):
         self.name, self.home, self.case, self.prefix, self.is_ours = name, home, case, "", name == OURS
-        self.rates, self.cpus, self.right = [], [], 0
+        self.turns, self.right = {CLOSE: [], KEEP: []}, ""
         self.port = free_port()
         scratch = pathlib.Path(home.folder) / f"{name.split()[0].strip('`')}-{self.port}"
         scratch.mkdir()
         (scratch / "collection.json").write_text(case.collection)
         self.log, self.script = scratch / "log", scratch / "load.lua"
-        words = ["taskset", "--cpu-list", str(core), *map(str, command(scratch / "collection.json", self.port))]
+        words = ["taskset", "--cpu-list", str(core), *map(str, command(None if case.built_in and self.is_ours else scratch / "collection.json", self.port))]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, env=home.env | {"NODE_ENV": "production"}, cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
 
@@ -118,7 +125,7 @@ class Served:
     def answers(self):
         """Whether it is there; `pos serve` says below which prefix."""
         if self.is_ours and not self.prefix:
-            prefix = re.search(rf"127\.0\.0\.1:{self.port}(/\w+)/search", self.log.read_text(errors="replace"))
+            prefix = re.search(rf"127\.0\.0\.1:{self.port}(/[\w-]+)/search", self.log.read_text(errors="replace"))
             self.prefix = prefix.group(1) if prefix else ""
             return False
         try:
@@ -134,26 +141,31 @@ class Served:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{self.name} does not answer:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.05)
-        asked = self.case.asked[:: max(1, len(self.case.asked) // LOOKS)]
-        self.right = f"{sum(is_same(self.answer(target), body) for target, body in asked)} of {len(asked)}"
-        targets = ",".join(json.dumps(self.prefix + target) for target, _ in self.case.asked)
-        self.script.write_text(f"local t = {{{targets}}}\nlocal n = 0\nrequest = function() n = n % #t + 1 return wrk.format('GET', t[n], {{Connection = 'close'}}) end\n")
+        asked = [pair for pair in self.case.asked[:: max(1, len(self.case.asked) // LOOKS)] if pair[1]]
+        self.right = f"{sum(is_same(self.answer(target), body) for target, body in asked)} of {len(asked)}" if asked else "not compared"
 
-    def load(self, core, seconds):
+    def load(self, core, seconds, headers):
         """Load for so long; requests per second and CPU per request in microseconds."""
+        targets = ",".join(json.dumps(self.prefix + target) for target, _ in self.case.asked)
+        self.script.write_text(f"local t = {{{targets}}}\nlocal n = 0\nrequest = function() n = n % #t + 1 return wrk.format('GET', t[n], {headers}) end\n")
         words = ["taskset", "--cpu-list", str(core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "30s", "--script", self.script, self.url("")]
         before = self.cpu()
         said = subprocess.run(words, env=self.home.env, capture_output=True, text=True, timeout=seconds + START).stdout
         used = self.cpu() - before
         count, rate = int(re.search(r"(\d+) requests in", said).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
         if broken := re.search(r"Socket errors: .*|Non-2xx.*", said):
-            say(f"{self.name}, {self.case.name}: {broken.group()}")
+            raise RuntimeError(f"{self.name}, {self.case.name}: {broken.group()}")
         return rate, used / max(1, count)
 
     def turn(self, core, seconds):
-        rate, cpu = self.load(core, seconds)
-        self.rates.append(rate)
-        self.cpus.append(cpu)
+        for headers, turns in self.turns.items():
+            turns.append(self.load(core, seconds, headers))
+
+    def rate(self, headers):
+        return middle([rate for rate, _ in self.turns[headers]])
+
+    def each(self, headers):
+        return middle([cpu for _, cpu in self.turns[headers]])
 
     def cpu(self):
         return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()) / 1e3
@@ -176,7 +188,7 @@ def free_port():
 
 
 def ours(home):
-    return lambda path, port: home.words("pos", "serve", "--port", str(port), "--collection", path)
+    return lambda path, port: home.words("pos", "serve", "--port", str(port), *(["--collection", path] if path else []))
 
 
 def contenders(home):
@@ -196,7 +208,7 @@ def measure(servers, core, given):
     for server in servers:
         say(f"{server.name}, {server.case.name}")
         server.is_up()
-        server.load(core, given.seconds)
+        server.load(core, given.seconds, KEEP)
     for _ in range(given.rounds):
         for server in servers:
             server.turn(core, given.seconds)
@@ -205,28 +217,33 @@ def measure(servers, core, given):
 def beside(home, cores, given):
     rows = []
     commands = contenders(home)
-    for case in cases():
+    for case in cases(home):
         servers = [Served(name, home, case, cores[0], command) for name, command in commands.items()]
         try:
             measure(servers, cores[1], given)
-            own, *others = [middle(server.rates) for server in servers]
-            for server, rate in zip(servers, [own, *others]):
-                faster = f"{own / rate:.1f}" if rate != own and rate else ""
-                rows.append([case.name, server.name, f"{rate:.0f}", f"{middle(server.cpus):.0f}", f"{server.peak():.1f}", server.right, faster])
+            rows += [row(server, servers[0]) for server in servers]
         finally:
             for server in servers:
                 server.__exit__()
     return rows
 
 
+def row(server, own):
+    cells = [server.case.name, server.name]
+    for headers in (CLOSE, KEEP):
+        faster = "" if server is own else f"{own.rate(headers) / server.rate(headers):.1f}"
+        cells += [f"{server.rate(headers):.0f}", f"{server.each(headers):.0f}", faster]
+    return [*cells, f"{server.peak():.1f}", server.right]
+
+
 def flat(home, cores, given):
     """The cost of one request however many examples of other paths there are."""
     wanted = ("/wanted?keyword=one", json.dumps({"number": -1}))
     sizes = (0, 1, 1000, 10_000)
-    servers = [Served(OURS, home, Case(f"{size:,}", [*saved(size, "/item-{}"), wanted], [wanted]), cores[0], ours(home)) for size in sizes]
+    servers = [Served(OURS, home, Case(f"{size:,}", collection([*saved(size, "/item-{}"), wanted]), [wanted]), cores[0], ours(home)) for size in sizes]
     try:
         measure(servers, cores[1], given)
-        return [[server.case.name, f"{middle(server.rates):.0f}", f"{middle(server.cpus):.1f}", f"{server.peak():.1f}", server.right] for server in servers]
+        return [[server.case.name, f"{server.rate(CLOSE):.0f}", f"{server.each(CLOSE):.1f}", f"{server.peak():.1f}", server.right] for server in servers]
     finally:
         for server in servers:
             server.__exit__()

@@ -3,15 +3,16 @@
 use super::{Collection, Example, SavedRequest, text};
 use serde_json::Value;
 
-/// Takes the examples of these items and of all below. The JSON reader has bounded the depth.
-pub(super) fn walk(items: &[Value], place: &mut Vec<String>, collection: &mut Collection) {
-    for item in items {
+/// Takes the examples of these items and of all below. The JSON reader has bounded the depth. Each item is let go of once it
+/// has been read: what is made of it finds room there.
+pub(super) fn walk(items: Vec<Value>, place: &mut Vec<String>, collection: &mut Collection) {
+    for mut item in items {
         place.push(text(item.get("name")).unwrap_or_default());
-        if let Some(inner) = item.get("item").and_then(Value::as_array) {
+        if let Some(Value::Array(inner)) = item.get_mut("item").map(Value::take) {
             walk(inner, place, collection);
         } else if let Some(request) = item.get("request") {
             collection.requests += 1;
-            examples(item, request, place, collection);
+            examples(&item, request, place, collection);
         }
         place.pop();
     }

@@ -51,7 +51,9 @@ impl Collection {
         if let Some(inner) = document.get_mut("collection").filter(|inner| inner.is_object()) {
             document = inner.take();
         }
-        let items = document.get("item").and_then(Value::as_array).ok_or_else(|| fault::other_kind(&document))?;
+        if !document.get("item").is_some_and(Value::is_array) {
+            return Err(fault::other_kind(&document));
+        }
         let schema = document.pointer("/info/schema").and_then(Value::as_str).unwrap_or_default();
         let mut collection = Self {
             name: document.pointer("/info/name").and_then(Value::as_str).unwrap_or("collection").to_owned(),
@@ -61,7 +63,9 @@ impl Collection {
         if !["/v2.1.0/", "/v2.0.0/"].iter().any(|version| schema.contains(version)) {
             collection.remarks.push(format!("the schema is `{schema}`, read as version 2.1"));
         }
-        item::walk(items, &mut Vec::new(), &mut collection);
+        if let Some(Value::Array(items)) = document.get_mut("item").map(Value::take) {
+            item::walk(items, &mut Vec::new(), &mut collection);
+        }
         collection.remark_unknown_words();
         Ok(collection)
     }

@@ -189,14 +189,9 @@ impl Book {
             let (group, member, entry) = self.look_up(candidate);
             score(entry, &member.pattern, &group.counting, call, (path, slash), note)
         };
-        let mut ranked: Vec<_> = candidates.into_iter().map(|candidate| (points(candidate, &mut |_, _| {}), candidate)).collect();
-        ranked.sort_by_cached_key(|(points, candidate)| {
-            let (_, member, entry) = self.look_up(*candidate);
-            (std::cmp::Reverse(*points), !entry.example.status.is_success(), member.entry)
-        });
-        let mut seen = BTreeSet::new();
-        ranked.retain(|(_, candidate)| seen.insert(self.look_up(*candidate).1.entry));
-        let trials = ranked.iter().take(Choice::MOST_TRIALS).map(|(total, candidate)| {
+        let ranked: Vec<_> = candidates.into_iter().map(|candidate| (points(candidate, &mut |_, _| {}), candidate)).collect();
+        let ranked = self.best(&ranked);
+        let trials = ranked.iter().map(|(total, candidate)| {
             let example = &self.look_up(*candidate).2.example;
             let mut marks = Vec::new();
             points(*candidate, &mut |points, why| marks.push(Mark { points, why: why.words(call) }));
@@ -208,6 +203,25 @@ impl Book {
             _ => Err(NoMatch::Fields),
         };
         Choice { outcome, trials, weighed }
+    }
+
+    /// The best, one for each example. Taking them out one by one is cheaper than bringing all into order.
+    fn best(&self, weighed: &[(Option<i32>, Candidate)]) -> Vec<(Option<i32>, Candidate)> {
+        let mut places: Vec<_> = weighed
+            .iter()
+            .map(|(points, candidate)| {
+                let (_, member, entry) = self.look_up(*candidate);
+                (std::cmp::Reverse(*points), !entry.example.status.is_success(), member.entry, *candidate)
+            })
+            .collect();
+        let mut best = Vec::new();
+        while best.len() < Choice::MOST_TRIALS
+            && let Some(first) = places.iter().min_by_key(|(points, fails, entry, _)| (*points, *fails, *entry)).copied()
+        {
+            best.push((first.0.0, first.3));
+            places.retain(|place| place.2 != first.2);
+        }
+        best
     }
 
     fn chosen(&self, candidate: Candidate, points: i32, call: &Call, path: &[String]) -> Chosen {
