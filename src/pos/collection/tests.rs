@@ -28,10 +28,28 @@ fn folders_requests_and_examples_are_found_at_any_depth() {
 
     let [first, second] = &collection.examples[..] else { panic!("{:?}", collection.examples) };
     assert_eq!((first.id.as_str(), first.status.as_u16(), first.request.method.clone()), ("e-1", 201, Method::GET));
-    assert_eq!((first.place.len(), first.place.last().map(String::as_str)), (51, Some("Search")));
+    let names = |places: [usize; 2]| places.map(|place| first.place.get(place).map(String::as_str));
+    assert_eq!((first.place.len(), names([0, 50])), (51, [Some("folder 49"), Some("Search")]));
     assert_eq!(second.title(), "bare / as text");
     assert_eq!((second.status, second.request.address.path.as_str(), second.body.text()), (StatusCode::OK, "x", ""));
     assert_eq!((collection.requests, collection.remarks.len()), (2, 0));
+}
+
+#[test]
+fn the_order_of_members_and_members_of_other_kinds_do_not_matter() {
+    let folder = |members: [&str; 3]| format!(r#"{{"item":[{{{}}}],"info":{{"schema":"{SCHEMA}","name":"Till"}}}}"#, members.join(","));
+    let (name, inner) =
+        (r#""name":"outer""#, r#""item":[{"response":[{"name":"x"}],"request":"/a","name":"r"},null,true,-1,1,0.5,"",[{}]]"#);
+
+    for members in [[name, inner, r#""request":"/no","response":[{}]"#], [r#""request":"/no","response":[{}]"#, inner, name]] {
+        let collection = Collection::read(folder(members).as_bytes()).expect("a collection");
+        let titles: Vec<_> = collection.examples.iter().map(Example::title).collect();
+        assert_eq!((titles, collection.requests, collection.name), (vec!["outer / r / x".to_owned()], 1, "Till".to_owned()));
+    }
+    for other in [r#""item":{"name":"x"}"#, r#""item":null"#, r#""item":1e999"#] {
+        assert!(Collection::read(format!("{{{other}}}").as_bytes()).is_err(), "{other}");
+    }
+    assert_eq!(read(&file(json!([{"item": {}, "request": "/a", "response": {}}]))).examples.len(), 1);
 }
 
 #[test]
