@@ -1,6 +1,6 @@
 //! The time that the server is open: rows as calls come, the recording, files that change, and silence.
 
-use super::{Context, Exit, Failure, setup::Files, table::Rows, tunnel::Tunnel};
+use super::{BEHIND, Context, Exit, Failure, setup::Files, table::Rows, tunnel::Tunnel};
 use crate::{
     cli::{render::rfc3339, terminal},
     pos::{
@@ -28,9 +28,6 @@ const TICK: Duration = Duration::from_millis(100);
 /// its owner for each one.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Most calls that are shown together.
-const TOGETHER: usize = 1024;
-
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -55,11 +52,13 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
     let mut missed = 0;
     loop {
         if watch.stopped.load(Ordering::Relaxed) {
+            // Whoever has an answer is in the recording, however late they came.
+            hear(context, &mut rows, &mut watch, None)?;
             return Ok(());
         }
         match watch.news.recv_timeout(TICK) {
             Ok(first) => {
-                if hear(context, &mut rows, &mut watch, first)? {
+                if hear(context, &mut rows, &mut watch, Some(first))? {
                     silence.is_broken(Instant::now());
                 }
                 std::thread::sleep(PAUSE);
@@ -87,10 +86,10 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
     }
 }
 
-/// Shows this and what came with it, in one piece; says whether there was a call.
-fn hear(context: &Context, rows: &mut Rows, watch: &mut Watch<'_>, first: News) -> Result<bool, Failure> {
+/// Shows this and what waits behind it, in one piece; says whether there was a call.
+fn hear(context: &Context, rows: &mut Rows, watch: &mut Watch<'_>, first: Option<News>) -> Result<bool, Failure> {
     let (mut lines, mut documents, mut called) = (Vec::new(), String::new(), false);
-    for news in std::iter::once(first).chain(watch.news.try_iter().take(TOGETHER)) {
+    for news in first.into_iter().chain(watch.news.try_iter().take(BEHIND)) {
         let entry = match news {
             News::Call(entry) => entry,
             News::Note(text) => {
