@@ -6,6 +6,16 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Value};
 use std::fmt;
 
+/// Most bytes of all examples, each with its request and the folders above it. Many examples can share one large request, or lie in a
+/// folder with a long name, and each has its own copy (SECURITY K-05).
+const MOST_BYTES: usize = 128 * 1024 * 1024;
+
+/// What an example takes beside its texts, in bytes.
+const EACH: usize = 512;
+
+/// What the reader says of more than [`MOST_BYTES`].
+pub(super) const UNFOLDS: &str = "the examples unfold";
+
 /// A file as far as it is kept.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -138,30 +148,43 @@ fn item<'de, A: MapAccess<'de>>(collection: &mut Collection, place: &mut Vec<Str
     }
     if let Some(request) = request.filter(|_| !is_folder) {
         collection.requests += 1;
-        examples(&request, responses, place, collection);
+        examples(&request, responses, place, collection).ok_or_else(|| Error::custom(UNFOLDS))?;
     }
     // The name of a folder may stand behind what is in it.
     let name = place.pop().unwrap_or_default();
-    for known in collection.examples.iter_mut().skip(first).filter_map(|example| example.place.get_mut(level)) {
+    let Collection { examples, bytes, .. } = collection;
+    for known in examples.iter_mut().skip(first).filter_map(|example| example.place.get_mut(level)).filter(|known| **known != name) {
+        *bytes += name.len();
+        if *bytes > MOST_BYTES {
+            return Err(Error::custom(UNFOLDS));
+        }
         name.clone_into(known);
     }
     Ok(())
 }
 
-fn examples(request: &Value, responses: Value, place: &[String], collection: &mut Collection) {
+/// Takes the examples of a request; `None` where they are too much.
+fn examples(request: &Value, responses: Value, place: &[String], collection: &mut Collection) -> Option<()> {
     // A lone object instead of a list is what some tools write.
     let responses = match responses {
         Value::Array(list) => list,
         one => vec![one],
     };
     for response in responses.iter().filter(|response| response.is_object()) {
+        let told = collection.remarks.len();
         let original = response.get("originalRequest").filter(|original| original.is_object() || original.is_string());
         match SavedRequest::read(original.unwrap_or(request)) {
             Ok(request) => {
                 let example = Example::read(response, place.to_vec(), request, &mut collection.remarks);
+                collection.bytes += EACH + example.size();
                 collection.examples.push(example);
             }
             Err(fault) => collection.remarks.push(format!("an example of `{}` is left out: {fault}", place.join(" / "))),
         }
+        collection.bytes += collection.remarks.iter().skip(told).map(String::len).sum::<usize>();
+        if collection.bytes > MOST_BYTES {
+            return None;
+        }
     }
+    Some(())
 }

@@ -37,6 +37,8 @@ pub struct Collection {
     pub variables: Variables,
     /// What was left out or read otherwise, in words for a person; parts of it come from the file.
     pub remarks: Vec<String>,
+    /// What the examples take, in bytes.
+    bytes: usize,
 }
 
 impl Collection {

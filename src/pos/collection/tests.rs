@@ -1,7 +1,13 @@
 use super::*;
+use crate::{
+    platform::entropy::SystemEntropy,
+    pos::{call::Call, template::Scope},
+};
 use http::{Method, StatusCode};
+use hyper::body::Bytes;
 use proptest::prelude::*;
 use serde_json::json;
+use std::{collections::BTreeMap, time::SystemTime};
 
 const SCHEMA: &str = "https://schema.postman.com/json/collection/v2.1.0/collection.json";
 
@@ -145,6 +151,45 @@ fn k_05_a_collection_is_data_and_its_size_and_depth_are_bounded() {
     assert_eq!(Collection::read(deep.as_bytes()).err(), Some(CollectionFault::TooDeep));
     assert_eq!(Collection::read(&vec![b' '; MOST_BYTES + 1]).err(), Some(CollectionFault::TooLarge));
     assert_eq!(Variables::read_environment(&vec![b' '; MOST_BYTES + 1]).err(), Some(CollectionFault::TooLarge));
+}
+
+#[test]
+fn k_05_what_many_examples_share_does_not_fill_the_memory() {
+    let (long, many) = ("x".repeat(1024 * 1024), vec![json!({}); 200]);
+    let folder = |request: Value| json!([{"request": request, "response": many}]).to_string();
+    let shared = json!({"url": "/", "method": "POST", "body": {"mode": "raw", "raw": long}});
+
+    for item in [
+        format!(r#""request":{shared},"response":{}"#, Value::from(many.clone())),
+        format!(r#""name":"{long}","item":{}"#, folder(json!("/"))),
+        format!(r#""item":{},"name":"{long}""#, folder(json!("/"))),
+        format!(r#""name":"{long}","item":{}"#, folder(json!({"method": "no method"}))),
+    ] {
+        let file = format!(r#"{{"item":[{{{item}}}]}}"#);
+        assert_eq!(Collection::read(file.as_bytes()).err(), Some(CollectionFault::Unfolds), "{item:.50}");
+    }
+    let few = read(&file(json!([{"request": shared, "response": [{}, {}]}])));
+    assert!(few.examples.iter().all(|example| example.size() >= long.len()));
+}
+
+#[test]
+fn an_answer_has_no_more_headers_than_clients_take() {
+    let headers: Vec<_> = (0..40_000).map(|number| json!({"key": format!("x-{number}"), "value": "1"})).collect();
+    let collection = read(&file(json!([request(json!({"header": headers}))])));
+    let (call, given, mut remarks) = (Call::read(&http::Request::new(Bytes::new())), BTreeMap::new(), Vec::new());
+    let scope = Scope {
+        call: &call,
+        given: &given,
+        captured: &[],
+        variables: &collection.variables,
+        now: SystemTime::UNIX_EPOCH,
+        entropy: &SystemEntropy,
+    };
+
+    let rendered = collection.examples[0].render(&scope, &mut remarks);
+
+    assert_eq!(rendered.headers.len(), 100);
+    assert!(remarks.len() < 100);
 }
 
 /// JSON of any shape that knows the words of the format.

@@ -2,9 +2,9 @@
 
 use crate::pos::{
     call::decoded,
-    collection::{Example, SavedBody, Variables},
+    collection::{Example, SavedBody},
     fields::{Fields, Origin},
-    template::{Filling, Template, Word},
+    template::{Filling, Rationed, Template, Word},
 };
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(example: Example, variables: &Variables) -> Self {
+    pub(super) fn new(example: Example, variables: &Rationed<'_>) -> Self {
         let request = &example.request;
         let text = |text: &str| decoded(&marked(text, variables).replace('+', " "));
         let query = request.address.query.iter();
@@ -75,7 +75,7 @@ impl Wanted {
 }
 
 /// The text with its values; a variable without one is marked, as a JSON string where JSON is.
-pub(super) fn marked(text: &str, variables: &Variables) -> String {
+pub(super) fn marked(text: &str, variables: &Rationed<'_>) -> String {
     let mark = |word: &Word| Some(Filling::Foreign(format!("{OPEN}{}{OPEN}", word.name().unwrap_or_default())));
     Template::new(text).resolve(variables, &mut { mark })
 }
@@ -97,7 +97,8 @@ mod tests {
     fn entry(request: Value) -> Entry {
         let file = json!({"info": {"name": "x"}, "item": [{"request": request, "response": [{"name": "Fallback"}]}]});
         let mut collection = Collection::read(file.to_string().as_bytes()).expect("a collection");
-        Entry::new(collection.examples.remove(0), &[("known".to_owned(), "42".to_owned())].into_iter().collect())
+        let variables = [("known".to_owned(), "42".to_owned())].into_iter().collect();
+        Entry::new(collection.examples.remove(0), &Rationed::for_call(&variables))
     }
 
     #[test]

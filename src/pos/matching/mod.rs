@@ -17,6 +17,7 @@ pub use choice::{Choice, Chosen, Mark, NoMatch, Trial};
 use super::{
     call::{Call, decoded, segments},
     collection::{Collection, Example, Variables},
+    template::Rationed,
 };
 use entry::Entry;
 use http::Method;
@@ -95,8 +96,12 @@ impl Book {
             variables.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut book =
             Self { entries: Vec::new(), tree: Tree::default(), groups: Vec::new(), variables, rules, remarks: collection.remarks };
+        let of_urls = Rationed::for_file(&of_urls);
         for example in collection.examples {
             book.add(example, &of_urls);
+        }
+        if of_urls.is_spent() {
+            book.remarks.push("the variables of its requests unfold without end; some stay as they are".to_owned());
         }
         for group in &mut book.groups {
             group.counting = counting(&book.rules.fields, group.members.iter().filter_map(|member| book.entries.get(member.entry)));
@@ -104,7 +109,7 @@ impl Book {
         book
     }
 
-    fn add(&mut self, example: Example, variables: &Variables) {
+    fn add(&mut self, example: Example, variables: &Rationed<'_>) {
         let patterns = Pattern::of(&example.request.address, variables);
         if patterns.is_empty() {
             self.remarks.push(format!("`{}` is left out: its path has more than {} segments", example.title(), pattern::MOST_SEGMENTS));

@@ -6,6 +6,7 @@ use crate::pos::{
     call::Call,
     collection::{SavedBody, Variables},
     fields::Origin,
+    template::Rationed,
 };
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ pub(super) fn select<'a, T: Copy>(
     mut kept: Vec<T>,
     entry: impl Fn(T) -> &'a Entry,
 ) -> Result<Vec<T>, NoMatch> {
+    let variables = &Rationed::for_call(variables);
     for (header, is_asked) in SELECTORS {
         let Some(value) = asked(call, header) else { continue };
         kept.retain(|candidate| is_asked(entry(*candidate), &value));
@@ -74,7 +76,7 @@ fn has_name(entry: &Entry, value: &str) -> bool {
     entry.example.name.trim() == value || entry.example.name.trim() == crate::pos::call::decoded(value)
 }
 
-fn has_header(entry: &Entry, name: &str, call: &Call, variables: &Variables) -> bool {
+fn has_header(entry: &Entry, name: &str, call: &Call, variables: &Rationed<'_>) -> bool {
     let saved = entry.example.request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let sent = call.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     match (saved, sent) {
@@ -85,7 +87,7 @@ fn has_header(entry: &Entry, name: &str, call: &Call, variables: &Variables) -> 
 }
 
 /// JSON is compared by what it says, a form by its members, anything else as a text.
-fn has_body(entry: &Entry, call: &Call, variables: &Variables) -> bool {
+fn has_body(entry: &Entry, call: &Call, variables: &Rationed<'_>) -> bool {
     match &entry.example.request.body {
         SavedBody::None => call.body.trim_ascii().is_empty(),
         SavedBody::Form(members) => {

@@ -39,6 +39,21 @@ fn is(name: &str, points: i32) -> Result<(String, i32), NoMatch> {
 }
 
 #[test]
+fn k_05_the_variables_of_many_requests_do_not_fill_the_memory() {
+    let query: Vec<_> = (0..12).map(|number| json!({"key": format!("q{number}"), "value": "{{big}}"})).collect();
+    let file = json!({
+        "variable": [{"key": "big", "value": "x".repeat(8 * 1024 * 1024)}],
+        "item": [{"request": {"url": {"path": ["{".repeat(1024 * 1024)], "query": query}}, "response": [{"name": "one"}]}],
+    });
+
+    let book = Book::new(Collection::read(file.to_string().as_bytes()).expect("a collection"), Variables::default(), Rules::default());
+
+    let bytes: usize = book.entries[0].query.iter().filter_map(|(_, wanted)| wanted.text()).map(str::len).sum();
+    assert!((64 * 1024 * 1024..65 * 1024 * 1024).contains(&bytes), "{bytes}");
+    assert!(book.remarks.iter().any(|remark| remark.contains("unfold without end")), "{:?}", book.remarks);
+}
+
+#[test]
 fn each_loosening_of_the_path_costs_points() {
     let book = book(&[("GET", "/Shop/members/12", "", "one", 200), ("GET", "/shop/{{x}}/{{y}}", "", "any", 200)]);
 

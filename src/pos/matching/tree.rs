@@ -107,13 +107,16 @@ fn are_alike(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pos::collection::{Address, Variables};
+    use crate::pos::{
+        collection::{Address, Variables},
+        template::Rationed,
+    };
 
     fn tree(paths: &[&str]) -> Tree {
         let mut tree = Tree::default();
         for (at, path) in paths.iter().enumerate() {
             let address = Address { path: (*path).to_owned(), ..Address::default() };
-            for pattern in Pattern::of(&address, &Variables::default()) {
+            for pattern in Pattern::of(&address, &Rationed::for_call(&Variables::default())) {
                 tree.groups_of(&pattern).push((Method::GET, at));
             }
         }
