@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""`pos serve` beside two mock servers for Postman collections: requests per second on one core, CPU per request, peak memory.
+"""`pos serve` beside two mock servers for Postman collections: requests per second of one core, and peak memory.
 
 All three serve the same file and get the same requests, by turns, from `wrk` on another core: each on a connection of its
-own, and once more on connections that are kept alive where the server does that, which `pos serve` does not. The last table
-says what examples of other paths cost. What has to be installed goes below `target/bench`.
+own, and once more on connections that are kept alive where the server does that, which `pos serve` does not. The other
+tables say what examples of other paths cost, and what many calls leave behind in memory. What has to be installed goes
+below `target/bench`.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,8 +28,10 @@ OURS = "`pos serve`"
 CONNECTIONS = 16
 LOOKS = 20  # requests whose answers are compared with the saved ones
 START = 60  # seconds that a server may take to answer for the first time
-HEAD = ["examples", "server", "requests/s", "CPU us each", "`pos serve` is faster by", "kept alive: requests/s", "CPU us each", "`pos serve` is faster by", "peak MiB", "right answers"]
-FLAT = ["examples of other paths", "requests/s", "CPU us each", "peak MiB", "right answers"]
+INSTALL = 600  # seconds that an installation may take
+HEAD = ["examples", "server", "CPU us a request", "requests/s of a core", "`pos serve` gives", "requests/s by the clock", "kept alive: CPU us", "`pos serve` gives", "peak MiB", "right answers"]
+FLAT = ["examples of other paths", "CPU us a request", "requests/s of a core", "peak MiB", "right answers"]
+LONG = ["examples", *(f"{name} after {turn} turns" for turn in (0, 1, 5, 10) for name in ("calls", "MiB")), "peak MiB"]
 CLOSE, KEEP = "{Connection = 'close'}", "{}"  # headers of a request
 
 
@@ -45,12 +50,12 @@ def installed(folder, listed, install):
 def modules(folder):
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / "pos" / name, folder)
-    subprocess.run(["npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(["npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], check=True, stdin=subprocess.DEVNULL, timeout=INSTALL)
 
 
 def node(folder):
     words = ["--quiet", "--no-deps", "--require-hashes", "--target", folder, "--requirement", HERE / "pos/requirements.txt"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *words], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "pip", "install", *words], check=True, stdin=subprocess.DEVNULL, timeout=INSTALL)
 
 
 class Case:
@@ -95,7 +100,7 @@ class Served:
 
     def __init__(self, name, home, case, core, command):
         self.name, self.home, self.case, self.prefix, self.is_ours = name, home, case, "", name == OURS
-        self.turns, self.right = {CLOSE: [], KEEP: []}, ""
+        self.turns, self.right, self.calls = {CLOSE: [], KEEP: []}, "", 0
         self.port = free_port()
         scratch = pathlib.Path(home.folder) / f"{name.split()[0].strip('`')}-{self.port}"
         scratch.mkdir()
@@ -153,6 +158,7 @@ class Served:
         said = subprocess.run(words, env=self.home.env, capture_output=True, text=True, timeout=seconds + START).stdout
         used = self.cpu() - before
         count, rate = int(re.search(r"(\d+) requests in", said).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
+        self.calls += count
         if broken := re.search(r"Socket errors: .*|Non-2xx.*", said):
             raise RuntimeError(f"{self.name}, {self.case.name}: {broken.group()}")
         return rate, used / max(1, count)
@@ -170,9 +176,10 @@ class Served:
     def cpu(self):
         return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()) / 1e3
 
-    def peak(self):
+    def memory(self, line):
+        """In MiB: `VmHWM` is the most until now, `VmRSS` what there is."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
+        return int(re.search(rf"{line}:\s+(\d+)", status).group(1)) / 1024
 
 
 def is_same(answer, saved):
@@ -214,51 +221,64 @@ def measure(servers, core, given):
             server.turn(core, given.seconds)
 
 
-def beside(home, cores, given):
+def beside(home, cases, cores, given):
     rows = []
     commands = contenders(home)
-    for case in cases(home):
-        servers = [Served(name, home, case, cores[0], command) for name, command in commands.items()]
-        try:
+    for case in cases:
+        with contextlib.ExitStack() as running:
+            servers = [running.enter_context(Served(name, home, case, cores[0], command)) for name, command in commands.items()]
             measure(servers, cores[1], given)
             rows += [row(server, servers[0]) for server in servers]
-        finally:
-            for server in servers:
-                server.__exit__()
     return rows
 
 
 def row(server, own):
-    cells = [server.case.name, server.name]
-    for headers in (CLOSE, KEEP):
-        faster = "" if server is own else f"{own.rate(headers) / server.rate(headers):.1f}"
-        cells += [f"{server.rate(headers):.0f}", f"{server.each(headers):.0f}", faster]
-    return [*cells, f"{server.peak():.1f}", server.right]
+    fresh, kept = server.each(CLOSE), server.each(KEEP)
+    more = {headers: "" if server is own else f"{server.each(headers) / own.each(headers):.1f} times" for headers in (CLOSE, KEEP)}
+    cells = [f"{fresh:.0f}", f"{1e6 / fresh:.0f}", more[CLOSE], f"{server.rate(CLOSE):.0f}", f"{kept:.0f}", more[KEEP]]
+    return [server.case.name, server.name, *cells, f"{server.memory('VmHWM'):.1f}", server.right]
 
 
 def flat(home, cores, given):
     """The cost of one request however many examples of other paths there are."""
     wanted = ("/wanted?keyword=one", json.dumps({"number": -1}))
     sizes = (0, 1, 1000, 10_000)
-    servers = [Served(OURS, home, Case(f"{size:,}", collection([*saved(size, "/item-{}"), wanted]), [wanted]), cores[0], ours(home)) for size in sizes]
-    try:
+    with contextlib.ExitStack() as running:
+        case = lambda size: Case(f"{size:,}", collection([*saved(size, "/item-{}"), wanted]), [wanted])
+        servers = [running.enter_context(Served(OURS, home, case(size), cores[0], ours(home))) for size in sizes]
         measure(servers, cores[1], given)
-        return [[server.case.name, f"{server.rate(CLOSE):.0f}", f"{server.each(CLOSE):.1f}", f"{server.peak():.1f}", server.right] for server in servers]
-    finally:
-        for server in servers:
-            server.__exit__()
+        return [[server.case.name, f"{server.each(CLOSE):.1f}", f"{1e6 / server.each(CLOSE):.0f}", f"{server.memory('VmHWM'):.1f}", server.right] for server in servers]
+
+
+def long(home, cases, cores, given):
+    """What is resident while calls come and come."""
+    rows = []
+    for case in cases:
+        with Served(OURS, home, case, cores[0], ours(home)) as server:
+            server.is_up()
+            cells = [case.name, 0, f"{server.memory('VmRSS'):.1f}"]
+            for turn in range(1, 11):
+                server.load(cores[1], given.seconds, CLOSE)
+                if turn in (1, 5, 10):
+                    cells += [server.calls, f"{server.memory('VmRSS'):.1f}"]
+            rows.append([*cells, f"{server.memory('VmHWM'):.1f}"])
+    return rows
 
 
 def main():
     given = arguments(__doc__, rounds=5, seconds=2)
+    # Whoever ends this ends the servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     needs("wrk", "taskset", "npm")
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         sys.exit("this takes two cores: one for the server, one for the load")
     note = f"medians of {given.rounds} turns of {given.seconds} s, {CONNECTIONS} connections"
     with Home(given.binary, "file") as home:
-        table("A mock of the register's other side", HEAD, beside(home, cores, given), note)
+        all_cases = list(cases(home))
+        table("A mock of the register's other side", HEAD, beside(home, all_cases, cores, given), note)
         table("Examples of other paths", FLAT, flat(home, cores, given), note)
+        table("Many calls", LONG, long(home, all_cases, cores, given), f"turns of {given.seconds} s")
 
 
 if __name__ == "__main__":
