@@ -2,7 +2,7 @@
 //! that a large collection never lies in memory as JSON, which takes many times its size.
 
 use super::{Collection, Example, SavedRequest, text};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub(super) const UNFOLDS: &str = "the examples unfold";
 /// A file as far as it is kept.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    /// What stands beside the items.
+    /// What stands beside the items; no more than the names where nothing is read.
     pub members: Map<String, Value>,
     /// Whether there is a list of items.
     pub has_items: bool,
@@ -49,7 +49,11 @@ impl Document {
                         self.inner = Some(inner);
                     }
                 }
-                _ => drop(self.members.insert(name, members.next_value()?)),
+                "info" | "variable" | "log" => drop(self.members.insert(name, members.next_value()?)),
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                    self.members.insert(name, Value::Null);
+                }
             }
         }
         Ok(())
@@ -84,7 +88,7 @@ impl<'de> Visitor<'de> for Part<'_> {
             Self::Document(document) => document.take(members)?,
             Self::Item(collection, place) => item(collection, place, members)?,
             Self::Items(..) => {
-                while members.next_entry::<String, Value>()?.is_some() {}
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 return Ok(false);
             }
         }
@@ -93,7 +97,7 @@ impl<'de> Visitor<'de> for Part<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
         let Self::Items(collection, place) = self else {
-            while list.next_element::<Value>()?.is_some() {}
+            while list.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(false);
         };
         while list.next_element_seed(Part::Item(collection, place))?.is_some() {}
@@ -135,15 +139,14 @@ fn item<'de, A: MapAccess<'de>>(collection: &mut Collection, place: &mut Vec<Str
             is_folder |= members.next_value_seed(Part::Items(collection, place))?;
             continue;
         }
-        let value: Value = members.next_value()?;
         match member.as_str() {
             "name" => {
                 place.truncate(level);
-                place.push(text(Some(&value)).unwrap_or_default());
+                place.push(text(Some(&members.next_value()?)).unwrap_or_default());
             }
-            "request" => request = Some(value),
-            "response" => responses = value,
-            _ => {}
+            "request" => request = Some(members.next_value()?),
+            "response" => responses = members.next_value()?,
+            _ => drop(members.next_value::<IgnoredAny>()?),
         }
     }
     if let Some(request) = request.filter(|_| !is_folder) {
