@@ -6,7 +6,10 @@ use crate::pos::{
     fields::{Fields, Origin},
     template::{Filling, Rationed, Template, Word},
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Stands around the name of a variable without a value inside of a text. Unicode keeps it free for private use.
 const OPEN: char = '\u{FDD0}';
@@ -55,6 +58,15 @@ impl Entry {
         Self { example: Arc::new(example), query, fields, is_fallback }
     }
 
+    /// The numbers of the fields with these names, in the order of the names; the first of each counts.
+    pub(super) fn fields_of(&self, names: &BTreeSet<String>) -> Vec<usize> {
+        let mut first = BTreeMap::new();
+        for (number, (name, _)) in self.fields.iter().enumerate().filter(|(_, (name, _))| names.contains(name)) {
+            first.entry(name).or_insert(number);
+        }
+        first.into_values().collect()
+    }
+
     /// The first value of a field, where it is a text.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(known, _)| known == name).and_then(|(_, wanted)| wanted.text())
@@ -67,10 +79,6 @@ impl Wanted {
             Self::Text(text) => Some(text),
             Self::Any(_) => None,
         }
-    }
-
-    pub(super) fn fits(&self, value: &str) -> bool {
-        self.text().is_none_or(|text| text == value)
     }
 }
 
