@@ -70,7 +70,8 @@ pub(super) fn document(document: &serde_json::Value) -> Result<(), Failure> {
 
 /// Says something; a closed standard error is nobody's fault.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    // Standard error has no buffer: text and line end in one piece.
+    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 
 /// The line by which GitHub's runner learns what its logs must not show (SECURITY O-06). Without it no token may follow.

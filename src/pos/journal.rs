@@ -19,7 +19,7 @@ use tokio::sync::broadcast;
 /// Calls that are kept for the page and for sending one again.
 const MOST: usize = 500;
 
-/// Bytes of bodies that are kept in all; a page of 500 calls with the largest bodies would be 250 MB.
+/// Bytes of calls that are kept in all; a page of 500 calls with the largest bodies would be 250 MB.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// Calls that a slow page may lag behind.
@@ -116,10 +116,14 @@ impl Entry {
         })
     }
 
+    /// Bytes of all that it holds, about.
     fn size(&self) -> usize {
-        let headers = self.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
+        let texts = [&self.method, &self.path, &self.query, &self.asked, &self.content_type, &self.answered];
+        let lists = self.example.iter().chain(&self.why).chain(&self.remarks);
+        let texts = texts.into_iter().chain(lists).map(String::len).sum::<usize>();
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
         let fields = self.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        self.body.len() + self.answer.len() + self.query.len() + self.asked.len() + headers + fields
+        size_of::<Self>() + self.body.len() + self.answer.len() + texts + headers + fields
     }
 }
 
@@ -261,6 +265,24 @@ mod tests {
             journal.enter(entry(1024 * 1024));
         }
         assert!(journal.entries().len() < 9);
+    }
+
+    #[test]
+    fn k_06_what_is_said_about_a_call_counts_like_the_call() {
+        let long = || "x".repeat(1024 * 1024);
+        for told in [
+            Entry { path: long(), ..entry(0) },
+            Entry { example: Some(long()), ..entry(0) },
+            Entry { why: vec![long()], ..entry(0) },
+            Entry { remarks: vec![long()], ..entry(0) },
+        ] {
+            let (watcher, _news) = std::sync::mpsc::sync_channel(1000);
+            let journal = Journal::new(Some(watcher));
+            for _ in 0..20 {
+                journal.enter(told.clone());
+            }
+            assert_eq!((journal.entries().len(), journal.counts()), (7, (20, 13)));
+        }
     }
 
     #[test]

@@ -29,6 +29,15 @@ impl SavedBody {
             _ => Self::None,
         }
     }
+
+    /// Bytes of its texts.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Raw(text) => text.len(),
+            Self::Form(members) => members.iter().map(|(name, value)| name.len() + value.len()).sum(),
+        }
+    }
 }
 
 /// A GraphQL question as it travels. Its variables are saved as a text that holds JSON.

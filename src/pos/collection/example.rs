@@ -10,6 +10,9 @@ use serde_json::Value;
 const OF_THE_TRANSPORT: [&str; 8] =
     ["connection", "content-encoding", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "upgrade"];
 
+/// Most headers of an answer. Clients take about as many.
+const MOST_HEADERS: usize = 100;
+
 /// A saved request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedRequest {
@@ -90,6 +93,17 @@ impl Example {
         names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" / ")
     }
 
+    /// Bytes of its texts.
+    pub(super) fn size(&self) -> usize {
+        let Self { id, name, place, request, headers, body, .. } = self;
+        let Address { base, path, query, values } = &request.address;
+        let texts = [id, name, base, path].into_iter().chain(place).map(String::len);
+        let query = query.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len));
+        let sent = headers.iter().map(|(name, value)| name.len() + value.text().len());
+        let pairs = values.iter().chain(&request.headers).map(|(name, value)| name.len() + value.len());
+        texts.chain(query).chain(sent).chain(pairs).sum::<usize>() + request.body.size() + body.text().len()
+    }
+
     /// The words of headers and body.
     pub fn words(&self) -> impl Iterator<Item = &Word> {
         self.headers.iter().map(|(_, value)| value).chain([&self.body]).flat_map(Template::words)
@@ -97,16 +111,20 @@ impl Example {
 
     /// The answer with its variables filled in. What could not be is said in `remarks`.
     pub fn render(&self, scope: &Scope<'_>, remarks: &mut Vec<String>) -> Rendered {
-        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        let (mut headers, mut left_out) = (HeaderMap::new(), Vec::new());
         for (name, value) in &self.headers {
             if OF_THE_TRANSPORT.iter().any(|other| name.eq_ignore_ascii_case(other)) {
                 continue;
             }
-            let value = HeaderValue::from_maybe_shared(value.render(scope, remarks));
-            match (HeaderName::from_bytes(name.as_bytes()), value) {
-                (Ok(name), Ok(value)) => drop(headers.append(name, value)),
-                _ => remarks.push(format!("the saved header `{name}` cannot be sent and is left out")),
+            let value = HeaderValue::from_maybe_shared(value.render(scope, remarks)).ok();
+            let known = HeaderName::from_bytes(name.as_bytes()).ok();
+            if known.zip(value).filter(|_| headers.len() < MOST_HEADERS).map(|(name, value)| headers.append(name, value)).is_none() {
+                left_out.push(name);
             }
+        }
+        if let Some(name) = left_out.first() {
+            let more = left_out.len().checked_sub(2).map(|_| format!(" and {} more", left_out.len() - 1)).unwrap_or_default();
+            remarks.push(format!("the saved header `{name}`{more} cannot be sent and is left out"));
         }
         Rendered { status: self.status, headers, body: self.body.render(scope, remarks) }
     }

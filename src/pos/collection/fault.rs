@@ -16,6 +16,9 @@ pub enum CollectionFault {
         /// Counted from 1.
         column: usize,
     },
+    /// Its examples, each with its request, are larger than they may be.
+    #[error("its examples unfold to more than 128 MiB")]
+    Unfolds,
     /// Nested deeper than the reader goes.
     #[error("it is nested deeper than 127 levels")]
     TooDeep,
@@ -53,6 +56,9 @@ pub(super) fn not_json(fault: &serde_json::Error) -> CollectionFault {
     // serde_json has no kind of its own for its limit of 128 levels.
     if fault.to_string().starts_with("recursion limit") {
         return CollectionFault::TooDeep;
+    }
+    if fault.to_string().starts_with(super::item::UNFOLDS) {
+        return CollectionFault::Unfolds;
     }
     CollectionFault::NotJson { line: fault.line(), column: fault.column() }
 }

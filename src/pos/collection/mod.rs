@@ -37,6 +37,8 @@ pub struct Collection {
     pub variables: Variables,
     /// What was left out or read otherwise, in words for a person; parts of it come from the file.
     pub remarks: Vec<String>,
+    /// What the examples take, in bytes.
+    bytes: usize,
 }
 
 impl Collection {
@@ -47,21 +49,20 @@ impl Collection {
     /// # Errors
     /// [`CollectionFault`]: it is too large or no JSON, or another kind of file; which kind is said where it is known.
     pub fn read(bytes: &[u8]) -> Result<Self, CollectionFault> {
-        let mut document = document(bytes)?;
-        if let Some(inner) = document.get_mut("collection").filter(|inner| inner.is_object()) {
-            document = inner.take();
+        let document = item::Document::read(bounded(bytes)?).map_err(|fault| fault::not_json(&fault))?;
+        let members = Value::Object(document.members);
+        if !document.has_items {
+            return Err(fault::other_kind(&members));
         }
-        let items = document.get("item").and_then(Value::as_array).ok_or_else(|| fault::other_kind(&document))?;
-        let schema = document.pointer("/info/schema").and_then(Value::as_str).unwrap_or_default();
         let mut collection = Self {
-            name: document.pointer("/info/name").and_then(Value::as_str).unwrap_or("collection").to_owned(),
-            variables: Variables::of_collection(document.get("variable")),
-            ..Self::default()
+            name: members.pointer("/info/name").and_then(Value::as_str).unwrap_or("collection").to_owned(),
+            variables: Variables::of_collection(members.get("variable")),
+            ..document.collection
         };
+        let schema = members.pointer("/info/schema").and_then(Value::as_str).unwrap_or_default();
         if !["/v2.1.0/", "/v2.0.0/"].iter().any(|version| schema.contains(version)) {
-            collection.remarks.push(format!("the schema is `{schema}`, read as version 2.1"));
+            collection.remarks.insert(0, format!("the schema is `{schema}`, read as version 2.1"));
         }
-        item::walk(items, &mut Vec::new(), &mut collection);
         collection.remark_unknown_words();
         Ok(collection)
     }
@@ -82,11 +83,15 @@ impl Collection {
 
 /// One JSON document of bounded size.
 fn document(bytes: &[u8]) -> Result<Value, CollectionFault> {
+    serde_json::from_slice(bounded(bytes)?).map_err(|fault| fault::not_json(&fault))
+}
+
+/// A file of bounded size without its byte order mark.
+fn bounded(bytes: &[u8]) -> Result<&[u8], CollectionFault> {
     if bytes.len() > MOST_BYTES {
         return Err(CollectionFault::TooLarge);
     }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    serde_json::from_slice(bytes).map_err(|fault| fault::not_json(&fault))
+    Ok(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes))
 }
 
 /// A text that may be a number, a truth or nothing in a hand-made file.

@@ -1,7 +1,13 @@
 use super::*;
+use crate::{
+    platform::entropy::SystemEntropy,
+    pos::{call::Call, template::Scope},
+};
 use http::{Method, StatusCode};
+use hyper::body::Bytes;
 use proptest::prelude::*;
 use serde_json::json;
+use std::{collections::BTreeMap, time::SystemTime};
 
 const SCHEMA: &str = "https://schema.postman.com/json/collection/v2.1.0/collection.json";
 
@@ -28,10 +34,28 @@ fn folders_requests_and_examples_are_found_at_any_depth() {
 
     let [first, second] = &collection.examples[..] else { panic!("{:?}", collection.examples) };
     assert_eq!((first.id.as_str(), first.status.as_u16(), first.request.method.clone()), ("e-1", 201, Method::GET));
-    assert_eq!((first.place.len(), first.place.last().map(String::as_str)), (51, Some("Search")));
+    let names = |places: [usize; 2]| places.map(|place| first.place.get(place).map(String::as_str));
+    assert_eq!((first.place.len(), names([0, 50])), (51, [Some("folder 49"), Some("Search")]));
     assert_eq!(second.title(), "bare / as text");
     assert_eq!((second.status, second.request.address.path.as_str(), second.body.text()), (StatusCode::OK, "x", ""));
     assert_eq!((collection.requests, collection.remarks.len()), (2, 0));
+}
+
+#[test]
+fn the_order_of_members_and_members_of_other_kinds_do_not_matter() {
+    let folder = |members: [&str; 3]| format!(r#"{{"item":[{{{}}}],"info":{{"schema":"{SCHEMA}","name":"Till"}}}}"#, members.join(","));
+    let (name, inner) =
+        (r#""name":"outer""#, r#""item":[{"response":[{"name":"x"}],"request":"/a","name":"r"},null,true,-1,1,0.5,"",[{}]]"#);
+
+    for members in [[name, inner, r#""request":"/no","response":[{}]"#], [r#""request":"/no","response":[{}]"#, inner, name]] {
+        let collection = Collection::read(folder(members).as_bytes()).expect("a collection");
+        let titles: Vec<_> = collection.examples.iter().map(Example::title).collect();
+        assert_eq!((titles, collection.requests, collection.name), (vec!["outer / r / x".to_owned()], 1, "Till".to_owned()));
+    }
+    for other in [r#""item":{"name":"x"}"#, r#""item":null"#, r#""item":1e999"#] {
+        assert!(Collection::read(format!("{{{other}}}").as_bytes()).is_err(), "{other}");
+    }
+    assert_eq!(read(&file(json!([{"item": {}, "request": "/a", "response": {}}]))).examples.len(), 1);
 }
 
 #[test]
@@ -127,6 +151,45 @@ fn k_05_a_collection_is_data_and_its_size_and_depth_are_bounded() {
     assert_eq!(Collection::read(deep.as_bytes()).err(), Some(CollectionFault::TooDeep));
     assert_eq!(Collection::read(&vec![b' '; MOST_BYTES + 1]).err(), Some(CollectionFault::TooLarge));
     assert_eq!(Variables::read_environment(&vec![b' '; MOST_BYTES + 1]).err(), Some(CollectionFault::TooLarge));
+}
+
+#[test]
+fn k_05_what_many_examples_share_does_not_fill_the_memory() {
+    let (long, many) = ("x".repeat(1024 * 1024), vec![json!({}); 200]);
+    let folder = |request: Value| json!([{"request": request, "response": many}]).to_string();
+    let shared = json!({"url": "/", "method": "POST", "body": {"mode": "raw", "raw": long}});
+
+    for item in [
+        format!(r#""request":{shared},"response":{}"#, Value::from(many.clone())),
+        format!(r#""name":"{long}","item":{}"#, folder(json!("/"))),
+        format!(r#""item":{},"name":"{long}""#, folder(json!("/"))),
+        format!(r#""name":"{long}","item":{}"#, folder(json!({"method": "no method"}))),
+    ] {
+        let file = format!(r#"{{"item":[{{{item}}}]}}"#);
+        assert_eq!(Collection::read(file.as_bytes()).err(), Some(CollectionFault::Unfolds), "{item:.50}");
+    }
+    let few = read(&file(json!([{"request": shared, "response": [{}, {}]}])));
+    assert!(few.examples.iter().all(|example| example.size() >= long.len()));
+}
+
+#[test]
+fn an_answer_has_no_more_headers_than_clients_take() {
+    let headers: Vec<_> = (0..40_000).map(|number| json!({"key": format!("x-{number}"), "value": "1"})).collect();
+    let collection = read(&file(json!([request(json!({"header": headers}))])));
+    let (call, given, mut remarks) = (Call::read(&http::Request::new(Bytes::new())), BTreeMap::new(), Vec::new());
+    let scope = Scope {
+        call: &call,
+        given: &given,
+        captured: &[],
+        variables: &collection.variables,
+        now: SystemTime::UNIX_EPOCH,
+        entropy: &SystemEntropy,
+    };
+
+    let rendered = collection.examples[0].render(&scope, &mut remarks);
+
+    assert_eq!(rendered.headers.len(), 100);
+    assert!(remarks.len() < 100);
 }
 
 /// JSON of any shape that knows the words of the format.

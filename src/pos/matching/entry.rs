@@ -2,11 +2,14 @@
 
 use crate::pos::{
     call::decoded,
-    collection::{Example, SavedBody, Variables},
+    collection::{Example, SavedBody},
     fields::{Fields, Origin},
-    template::{Filling, Template, Word},
+    template::{Filling, Rationed, Template, Word},
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Stands around the name of a variable without a value inside of a text. Unicode keeps it free for private use.
 const OPEN: char = '\u{FDD0}';
@@ -33,7 +36,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(example: Example, variables: &Variables) -> Self {
+    pub(super) fn new(example: Example, variables: &Rationed<'_>) -> Self {
         let request = &example.request;
         let text = |text: &str| decoded(&marked(text, variables).replace('+', " "));
         let query = request.address.query.iter();
@@ -55,6 +58,15 @@ impl Entry {
         Self { example: Arc::new(example), query, fields, is_fallback }
     }
 
+    /// The numbers of the fields with these names, in the order of the names; the first of each counts.
+    pub(super) fn fields_of(&self, names: &BTreeSet<String>) -> Vec<usize> {
+        let mut first = BTreeMap::new();
+        for (number, (name, _)) in self.fields.iter().enumerate().filter(|(_, (name, _))| names.contains(name)) {
+            first.entry(name).or_insert(number);
+        }
+        first.into_values().collect()
+    }
+
     /// The first value of a field, where it is a text.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(known, _)| known == name).and_then(|(_, wanted)| wanted.text())
@@ -68,14 +80,10 @@ impl Wanted {
             Self::Any(_) => None,
         }
     }
-
-    pub(super) fn fits(&self, value: &str) -> bool {
-        self.text().is_none_or(|text| text == value)
-    }
 }
 
 /// The text with its values; a variable without one is marked, as a JSON string where JSON is.
-pub(super) fn marked(text: &str, variables: &Variables) -> String {
+pub(super) fn marked(text: &str, variables: &Rationed<'_>) -> String {
     let mark = |word: &Word| Some(Filling::Foreign(format!("{OPEN}{}{OPEN}", word.name().unwrap_or_default())));
     Template::new(text).resolve(variables, &mut { mark })
 }
@@ -97,7 +105,8 @@ mod tests {
     fn entry(request: Value) -> Entry {
         let file = json!({"info": {"name": "x"}, "item": [{"request": request, "response": [{"name": "Fallback"}]}]});
         let mut collection = Collection::read(file.to_string().as_bytes()).expect("a collection");
-        Entry::new(collection.examples.remove(0), &[("known".to_owned(), "42".to_owned())].into_iter().collect())
+        let variables = [("known".to_owned(), "42".to_owned())].into_iter().collect();
+        Entry::new(collection.examples.remove(0), &Rationed::for_call(&variables))
     }
 
     #[test]

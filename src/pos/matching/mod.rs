@@ -17,11 +17,12 @@ pub use choice::{Choice, Chosen, Mark, NoMatch, Trial};
 use super::{
     call::{Call, decoded, segments},
     collection::{Collection, Example, Variables},
+    template::Rationed,
 };
 use entry::Entry;
 use http::Method;
 use pattern::Pattern;
-use score::{Counting, score};
+use score::{Sent, score};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -73,7 +74,6 @@ pub struct Book {
 #[derive(Debug, Default)]
 struct Group {
     members: Vec<Member>,
-    counting: Counting,
 }
 
 /// An example by one of its paths.
@@ -81,6 +81,8 @@ struct Group {
 struct Member {
     entry: usize,
     pattern: Pattern,
+    /// Which of its fields tell it apart, by number.
+    counting: Vec<usize>,
 }
 
 /// An example on its way through one choice: group and member, by number.
@@ -95,16 +97,23 @@ impl Book {
             variables.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut book =
             Self { entries: Vec::new(), tree: Tree::default(), groups: Vec::new(), variables, rules, remarks: collection.remarks };
+        let of_urls = Rationed::for_file(&of_urls);
         for example in collection.examples {
             book.add(example, &of_urls);
         }
+        if of_urls.is_spent() {
+            book.remarks.push("the variables of its requests unfold without end; some stay as they are".to_owned());
+        }
         for group in &mut book.groups {
-            group.counting = counting(&book.rules.fields, group.members.iter().filter_map(|member| book.entries.get(member.entry)));
+            let names = counting(&book.rules.fields, group.members.iter().filter_map(|member| book.entries.get(member.entry)));
+            for member in &mut group.members {
+                member.counting = book.entries.get(member.entry).map(|entry| entry.fields_of(&names)).unwrap_or_default();
+            }
         }
         book
     }
 
-    fn add(&mut self, example: Example, variables: &Variables) {
+    fn add(&mut self, example: Example, variables: &Rationed<'_>) {
         let patterns = Pattern::of(&example.request.address, variables);
         if patterns.is_empty() {
             self.remarks.push(format!("`{}` is left out: its path has more than {} segments", example.title(), pattern::MOST_SEGMENTS));
@@ -118,7 +127,7 @@ impl Book {
                 self.groups.len() - 1
             });
             if let Some(group) = self.groups.get_mut(group) {
-                group.members.push(Member { entry: self.entries.len(), pattern });
+                group.members.push(Member { entry: self.entries.len(), pattern, counting: Vec::new() });
             }
         }
         self.entries.push(Entry::new(example, variables));
@@ -172,32 +181,30 @@ impl Book {
         if candidates.is_empty() && method == Method::HEAD { of(&Method::GET) } else { candidates }
     }
 
-    fn look_up(&self, (group, member): Candidate) -> (&Group, &Member, &Entry) {
+    fn look_up(&self, (group, member): Candidate) -> (&Member, &Entry) {
         let group = self.groups.get(group).expect("a candidate's group is in the book");
         let member = group.members.get(member).expect("a candidate is in its group");
-        (group, member, self.entries.get(member.entry).expect("a member's entry is in the book"))
+        (member, self.entries.get(member.entry).expect("a member's entry is in the book"))
     }
 
     fn weigh(&self, call: &Call, path: &[String], candidates: Vec<Candidate>) -> Choice {
         let weighed = candidates.len();
         let slash = call.path.ends_with('/');
-        let candidates = match selector::select(call, &self.variables, candidates, |candidate| self.look_up(candidate).2) {
+        let sent = Sent::by(call);
+        // A field that the user named rules out.
+        let strict = matches!(self.rules.fields, ByField::Listed(_));
+        let candidates = match selector::select(call, &self.variables, candidates, |candidate| self.look_up(candidate).1) {
             Ok(candidates) => candidates,
             Err(why) => return Choice { weighed, ..Choice::none(why) },
         };
         let points = |candidate: Candidate, note: &mut dyn FnMut(i32, score::Why<'_>)| {
-            let (group, member, entry) = self.look_up(candidate);
-            score(entry, &member.pattern, &group.counting, call, (path, slash), note)
+            let (member, entry) = self.look_up(candidate);
+            score(entry, &member.pattern, (&member.counting, strict), &sent, (path, slash), note)
         };
-        let mut ranked: Vec<_> = candidates.into_iter().map(|candidate| (points(candidate, &mut |_, _| {}), candidate)).collect();
-        ranked.sort_by_cached_key(|(points, candidate)| {
-            let (_, member, entry) = self.look_up(*candidate);
-            (std::cmp::Reverse(*points), !entry.example.status.is_success(), member.entry)
-        });
-        let mut seen = BTreeSet::new();
-        ranked.retain(|(_, candidate)| seen.insert(self.look_up(*candidate).1.entry));
-        let trials = ranked.iter().take(Choice::MOST_TRIALS).map(|(total, candidate)| {
-            let example = &self.look_up(*candidate).2.example;
+        let ranked: Vec<_> = candidates.into_iter().map(|candidate| (points(candidate, &mut |_, _| {}), candidate)).collect();
+        let ranked = self.best(&ranked);
+        let trials = ranked.iter().map(|(total, candidate)| {
+            let example = &self.look_up(*candidate).1.example;
             let mut marks = Vec::new();
             points(*candidate, &mut |points, why| marks.push(Mark { points, why: why.words(call) }));
             Trial { title: example.title(), status: example.status.as_u16(), points: *total, marks }
@@ -210,8 +217,27 @@ impl Book {
         Choice { outcome, trials, weighed }
     }
 
+    /// The best, one for each example. Taking them out one by one is cheaper than bringing all into order.
+    fn best(&self, weighed: &[(Option<i32>, Candidate)]) -> Vec<(Option<i32>, Candidate)> {
+        let mut places: Vec<_> = weighed
+            .iter()
+            .map(|(points, candidate)| {
+                let (member, entry) = self.look_up(*candidate);
+                (std::cmp::Reverse(*points), !entry.example.status.is_success(), member.entry, *candidate)
+            })
+            .collect();
+        let mut best = Vec::new();
+        while best.len() < Choice::MOST_TRIALS
+            && let Some(first) = places.iter().min_by_key(|(points, fails, entry, _)| (*points, *fails, *entry)).copied()
+        {
+            best.push((first.0.0, first.3));
+            places.retain(|place| place.2 != first.2);
+        }
+        best
+    }
+
     fn chosen(&self, candidate: Candidate, points: i32, call: &Call, path: &[String]) -> Chosen {
-        let (_, member, entry) = self.look_up(candidate);
+        let (member, entry) = self.look_up(candidate);
         let mut captured = member.pattern.captured(path);
         captured.extend(score::captured(entry, call));
         Chosen { example: entry.example.clone(), points, captured }
@@ -219,16 +245,16 @@ impl Book {
 }
 
 /// The fields that count in a group.
-fn counting<'a>(fields: &ByField, entries: impl Iterator<Item = &'a Entry>) -> Counting {
+fn counting<'a>(fields: &ByField, entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String> {
     match fields {
-        ByField::Nothing => Counting::default(),
-        ByField::Listed(names) => Counting { names: names.clone(), strict: true },
-        ByField::Differing => Counting { names: differing(&entries.collect::<Vec<_>>()), strict: false },
+        ByField::Nothing => BTreeSet::new(),
+        ByField::Listed(names) => names.iter().cloned().collect(),
+        ByField::Differing => differing(&entries.collect::<Vec<_>>()),
     }
 }
 
 /// The fields that have two values or more; where there is a fallback also those in which an example differs from it.
-fn differing(entries: &[&Entry]) -> Vec<String> {
+fn differing(entries: &[&Entry]) -> BTreeSet<String> {
     let has_fallback = entries.iter().any(|entry| entry.is_fallback);
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for entry in entries {

@@ -2,8 +2,8 @@
 
 use crate::pos::{
     call::decoded,
-    collection::{Address, Variables},
-    template::Template,
+    collection::Address,
+    template::{Rationed, Template},
 };
 
 /// Most segments of a path. No API goes deeper, and the tree of patterns is walked by recursion.
@@ -41,7 +41,7 @@ pub(super) struct Loosened {
 
 impl Pattern {
     /// The one or two patterns of an address: its path, and its path below that of the base, where the base has one.
-    pub(super) fn of(address: &Address, variables: &Variables) -> Vec<Self> {
+    pub(super) fn of(address: &Address, variables: &Rationed<'_>) -> Vec<Self> {
         let path = Template::new(&*address.path).resolve(variables, &mut |_| None);
         let base = Template::new(&*address.base).resolve(variables, &mut |_| None);
         let base = base.split_once("://").map_or(base.as_str(), |(_, rest)| rest);
@@ -54,7 +54,7 @@ impl Pattern {
         patterns
     }
 
-    fn read(path: &str, values: &[(String, String)], variables: &Variables) -> Self {
+    fn read(path: &str, values: &[(String, String)], variables: &Rationed<'_>) -> Self {
         let path = path.trim_start_matches('/');
         let inner = path.trim_end_matches('/');
         let texts = if inner.is_empty() { Vec::new() } else { split(inner) };
@@ -90,7 +90,7 @@ impl Pattern {
 }
 
 impl Segment {
-    fn read(text: &str, values: &[(String, String)], variables: &Variables) -> Self {
+    fn read(text: &str, values: &[(String, String)], variables: &Rationed<'_>) -> Self {
         if let Some(name) = text.strip_prefix(':').filter(|name| !name.is_empty()) {
             let value = values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
             let usual = value.map(|value| Template::new(value).resolve(variables, &mut |_| None));
@@ -118,17 +118,17 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 
 /// Splits at slashes that do not stand in `{{braces}}`.
 fn split(path: &str) -> Vec<&str> {
-    let (mut parts, mut from, mut at) = (Vec::new(), 0, 0);
+    let (mut parts, mut from, mut at, mut closes) = (Vec::new(), 0, 0, true);
     while let Some(found) = path.get(at..).and_then(|rest| rest.find(['/', '{'])).map(|found| found + at) {
         let rest = path.get(found..).unwrap_or_default();
         if rest.starts_with('/') {
             parts.push(path.get(from..found).unwrap_or_default());
             from = found + 1;
         }
-        at = match rest.find("}}") {
-            Some(close) if rest.starts_with("{{") => found + close + 2,
-            _ => found + 1,
-        };
+        let close = if closes && rest.starts_with("{{") { rest.find("}}") } else { None };
+        // What does not end behind here ends nowhere behind: no text is gone through twice.
+        closes &= close.is_some() || !rest.starts_with("{{");
+        at = close.map_or(found + 1, |close| found + close + 2);
     }
     parts.push(path.get(from..).unwrap_or_default());
     parts
@@ -162,7 +162,7 @@ mod tests {
         let address =
             Address { base: base.to_owned(), path: path.to_owned(), values: values.iter().map(own).collect(), ..Address::default() };
         let variables = [("url", "https://a.test/v1/"), ("known", "42"), ("two", "x/y")].map(|pair| own(&pair));
-        Pattern::of(&address, &variables.into_iter().collect())
+        Pattern::of(&address, &Rationed::for_call(&variables.into_iter().collect()))
     }
 
     fn literal(text: &str) -> Segment {

@@ -46,21 +46,36 @@ pub(super) enum Why<'a> {
     Fallback,
 }
 
-/// Which fields count for a group of examples.
-#[derive(Debug, Default)]
-pub(super) struct Counting {
-    /// Their names.
-    pub names: Vec<String>,
-    /// Whether another value rules an example out, since the user named the field.
-    pub strict: bool,
+/// What a call sent, in order: many examples are compared with it, and none of them goes through all of it.
+pub(super) struct Sent<'c> {
+    query: Vec<(&'c str, &'c str)>,
+    fields: Vec<(&'c str, &'c str)>,
+}
+
+impl<'c> Sent<'c> {
+    pub(super) fn by(call: &'c Call) -> Self {
+        let mut query: Vec<_> = call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut fields: Vec<_> = call.fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+        query.sort_unstable();
+        fields.sort_unstable();
+        Self { query, fields }
+    }
+}
+
+fn has_name(sent: &[(&str, &str)], name: &str) -> bool {
+    sent.get(sent.partition_point(|(known, _)| *known < name)).is_some_and(|(known, _)| *known == name)
+}
+
+fn has(sent: &[(&str, &str)], name: &str, value: &str) -> bool {
+    sent.binary_search(&(name, value)).is_ok()
 }
 
 /// The points of an example, each told to `note`; `None` where a field rules it out.
 pub(super) fn score<'a>(
     entry: &'a Entry,
     pattern: &Pattern,
-    counting: &'a Counting,
-    call: &Call,
+    (counting, strict): (&[usize], bool),
+    sent: &Sent<'_>,
     path: (&[String], bool),
     note: &mut dyn FnMut(i32, Why<'a>),
 ) -> Option<i32> {
@@ -75,8 +90,8 @@ pub(super) fn score<'a>(
     if entry.is_fallback {
         give(FALLBACK, Why::Fallback);
     } else {
-        query_points(entry, call, &mut give);
-        ruled_out = field_points(entry, counting, call, &mut give) && counting.strict;
+        query_points(entry, &sent.query, &mut give);
+        ruled_out = field_points(entry, counting, &sent.fields, &mut give) && strict;
     }
     (!ruled_out).then_some(total)
 }
@@ -97,16 +112,16 @@ fn path_points<'a>(loosened: Loosened, give: &mut dyn FnMut(i32, Why<'a>)) {
 }
 
 /// Parameters that the example does not have cost nothing.
-fn query_points<'a>(entry: &Entry, call: &Call, give: &mut dyn FnMut(i32, Why<'a>)) {
+fn query_points<'a>(entry: &Entry, sent: &[(&str, &str)], give: &mut dyn FnMut(i32, Why<'a>)) {
     let of = entry.query.len();
     if of == 0 {
         return;
     }
     let (mut same, mut missing) = (0, 0);
     for (name, wanted) in &entry.query {
-        let mut values = call.query.iter().filter(|(known, _)| known == name).peekable();
-        missing += usize::from(values.peek().is_none());
-        same += usize::from(values.any(|(_, value)| wanted.fits(value)));
+        let is_there = has_name(sent, name);
+        missing += usize::from(!is_there);
+        same += usize::from(wanted.text().map_or(is_there, |value| has(sent, name, value)));
     }
     match same {
         _ if same == of => give(QUERY, Why::WholeQuery),
@@ -119,11 +134,11 @@ fn query_points<'a>(entry: &Entry, call: &Call, give: &mut dyn FnMut(i32, Why<'a
 }
 
 /// Whether a field that counts has another value.
-fn field_points<'a>(entry: &'a Entry, counting: &'a Counting, call: &Call, give: &mut dyn FnMut(i32, Why<'a>)) -> bool {
+fn field_points<'a>(entry: &'a Entry, counting: &[usize], sent: &[(&str, &str)], give: &mut dyn FnMut(i32, Why<'a>)) -> bool {
     let (mut same, mut other) = (0, 0);
-    for name in &counting.names {
-        let Some(saved) = entry.value(name) else { continue };
-        if call.fields.all(name).any(|value| value == saved) {
+    let fields = counting.iter().filter_map(|field| entry.fields.get(*field));
+    for (name, saved) in fields.filter_map(|(name, wanted)| Some((name, wanted.text()?))) {
+        if has(sent, name, saved) {
             give(if same < MOST_SAME { SAME_FIELD } else { 0 }, Why::SameField(name));
             same += SAME_FIELD;
         } else {

@@ -6,6 +6,7 @@ use crate::pos::{
     call::Call,
     collection::{SavedBody, Variables},
     fields::Origin,
+    template::Rationed,
 };
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ pub(super) fn select<'a, T: Copy>(
     mut kept: Vec<T>,
     entry: impl Fn(T) -> &'a Entry,
 ) -> Result<Vec<T>, NoMatch> {
+    let variables = &Rationed::for_call(variables);
     for (header, is_asked) in SELECTORS {
         let Some(value) = asked(call, header) else { continue };
         kept.retain(|candidate| is_asked(entry(*candidate), &value));
@@ -45,7 +47,8 @@ pub(super) fn select<'a, T: Copy>(
         }
     }
     if let Some(value) = asked(call, MATCH_BODY).filter(|value| value.eq_ignore_ascii_case("true")) {
-        kept.retain(|candidate| has_body(entry(*candidate), call, variables));
+        let sent = Body::of(call);
+        kept.retain(|candidate| sent.is_that_of(entry(*candidate), variables));
         if kept.is_empty() {
             return Err(NoMatch::Selector { header: MATCH_BODY, value });
         }
@@ -74,7 +77,7 @@ fn has_name(entry: &Entry, value: &str) -> bool {
     entry.example.name.trim() == value || entry.example.name.trim() == crate::pos::call::decoded(value)
 }
 
-fn has_header(entry: &Entry, name: &str, call: &Call, variables: &Variables) -> bool {
+fn has_header(entry: &Entry, name: &str, call: &Call, variables: &Rationed<'_>) -> bool {
     let saved = entry.example.request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let sent = call.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     match (saved, sent) {
@@ -84,24 +87,36 @@ fn has_header(entry: &Entry, name: &str, call: &Call, variables: &Variables) -> 
     }
 }
 
-/// JSON is compared by what it says, a form by its members, anything else as a text.
-fn has_body(entry: &Entry, call: &Call, variables: &Variables) -> bool {
-    match &entry.example.request.body {
-        SavedBody::None => call.body.trim_ascii().is_empty(),
-        SavedBody::Form(members) => {
-            let mut saved: Vec<_> = members.iter().map(|(name, value)| (name.clone(), marked(value, variables))).collect();
-            let sent = call.fields.iter().filter(|field| field.from == Origin::Form);
-            let mut sent: Vec<_> = sent.map(|field| (field.name.clone(), field.value.clone())).collect();
-            saved.sort_unstable();
-            sent.sort_unstable();
-            saved == sent
-        }
-        SavedBody::Raw(text) => {
-            let saved = marked(text, variables);
-            let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
-            match (json(saved.as_bytes()), json(&call.body)) {
-                (Some(saved), Some(sent)) => saved == sent,
-                _ => saved.trim().as_bytes() == call.body.trim_ascii(),
+/// The body of a call, read once for all examples that are compared with it.
+struct Body<'c> {
+    bytes: &'c [u8],
+    form: Vec<(&'c str, &'c str)>,
+    json: Option<Value>,
+}
+
+impl<'c> Body<'c> {
+    fn of(call: &'c Call) -> Self {
+        let form = call.fields.iter().filter(|field| field.from == Origin::Form);
+        let mut form: Vec<_> = form.map(|field| (field.name.as_str(), field.value.as_str())).collect();
+        form.sort_unstable();
+        Self { bytes: call.body.trim_ascii(), form, json: serde_json::from_slice(&call.body).ok() }
+    }
+
+    /// JSON is compared by what it says, a form by its members, anything else as a text.
+    fn is_that_of(&self, entry: &Entry, variables: &Rationed<'_>) -> bool {
+        match &entry.example.request.body {
+            SavedBody::None => self.bytes.is_empty(),
+            SavedBody::Form(members) => {
+                let mut saved: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), marked(value, variables))).collect();
+                saved.sort_unstable();
+                saved.iter().map(|(name, value)| (*name, value.as_str())).eq(self.form.iter().copied())
+            }
+            SavedBody::Raw(text) => {
+                let saved = marked(text, variables);
+                match (&self.json, serde_json::from_str::<Value>(&saved)) {
+                    (Some(sent), Ok(saved)) => saved == *sent,
+                    _ => saved.trim().as_bytes() == self.bytes,
+                }
             }
         }
     }

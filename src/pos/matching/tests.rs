@@ -39,6 +39,32 @@ fn is(name: &str, points: i32) -> Result<(String, i32), NoMatch> {
 }
 
 #[test]
+fn of_several_values_of_one_name_the_call_may_have_any_and_the_first_saved_one_counts() {
+    let book = book(&[("GET", "/a?x=1&x=9", "", "one", 200), ("GET", "/a?x=2&x=9", "", "two", 200)]);
+
+    for (query, name) in [("x=0&x=2", "two"), ("x=2&x=0", "two"), ("x=9&x=1&y", "one"), ("w&x=1", "one")] {
+        assert_eq!(answer(&book, &call("GET", &format!("/a?{query}"), &[], "")).map(|(name, _)| name), Ok(name.to_owned()), "{query}");
+    }
+    let [Some(one), Some(other)] = [0, 1].map(|at| book.entries.get(at)) else { panic!("two entries") };
+    assert_eq!([one, other].map(|entry| entry.fields_of(&["x".to_owned()].into())), [[0], [0]]);
+}
+
+#[test]
+fn k_05_the_variables_of_many_requests_do_not_fill_the_memory() {
+    let query: Vec<_> = (0..12).map(|number| json!({"key": format!("q{number}"), "value": "{{big}}"})).collect();
+    let file = json!({
+        "variable": [{"key": "big", "value": "x".repeat(8 * 1024 * 1024)}],
+        "item": [{"request": {"url": {"path": ["{".repeat(1024 * 1024)], "query": query}}, "response": [{"name": "one"}]}],
+    });
+
+    let book = Book::new(Collection::read(file.to_string().as_bytes()).expect("a collection"), Variables::default(), Rules::default());
+
+    let bytes: usize = book.entries[0].query.iter().filter_map(|(_, wanted)| wanted.text()).map(str::len).sum();
+    assert!((64 * 1024 * 1024..65 * 1024 * 1024).contains(&bytes), "{bytes}");
+    assert!(book.remarks.iter().any(|remark| remark.contains("unfold without end")), "{:?}", book.remarks);
+}
+
+#[test]
 fn each_loosening_of_the_path_costs_points() {
     let book = book(&[("GET", "/Shop/members/12", "", "one", 200), ("GET", "/shop/{{x}}/{{y}}", "", "any", 200)]);
 

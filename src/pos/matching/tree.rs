@@ -2,7 +2,7 @@
 
 use super::pattern::{Pattern, Segment, key};
 use http::Method;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Most comparisons in the search for a near match. It is the only search that looks at other paths, and only when
 /// nothing else was found.
@@ -21,7 +21,7 @@ pub(super) type Groups = Vec<(Method, usize)>;
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     literal: HashMap<String, Tree>,
-    mixed: Vec<(String, String, Tree)>,
+    mixed: BTreeMap<(String, String), Tree>,
     open: Option<Box<Tree>>,
     groups: Groups,
 }
@@ -34,19 +34,10 @@ impl Tree {
             node = match segment {
                 Segment::Literal(text) => node.literal.entry(key(text)).or_default(),
                 Segment::Open { .. } => node.open.get_or_insert_default(),
-                Segment::Mixed { before, after, .. } => node.mixed_of(before, after),
+                Segment::Mixed { before, after, .. } => node.mixed.entry((before.clone(), after.clone())).or_default(),
             };
         }
         &mut node.groups
-    }
-
-    fn mixed_of(&mut self, before: &str, after: &str) -> &mut Self {
-        let known = self.mixed.iter().position(|(start, end, _)| start == before && end == after);
-        let at = known.unwrap_or(self.mixed.len());
-        if known.is_none() {
-            self.mixed.push((before.to_owned(), after.to_owned(), Self::default()));
-        }
-        self.mixed.get_mut(at).map(|(.., node)| node).expect("it was found or pushed")
     }
 
     /// All lists whose pattern has the shape of this path.
@@ -58,7 +49,7 @@ impl Tree {
         if let Some(node) = self.literal.get(&key(text)) {
             node.find(rest, found);
         }
-        for (before, after, node) in &self.mixed {
+        for ((before, after), node) in &self.mixed {
             if Segment::fits(before, after, text) {
                 node.find(rest, found);
             }
@@ -107,13 +98,16 @@ fn are_alike(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pos::collection::{Address, Variables};
+    use crate::pos::{
+        collection::{Address, Variables},
+        template::Rationed,
+    };
 
     fn tree(paths: &[&str]) -> Tree {
         let mut tree = Tree::default();
         for (at, path) in paths.iter().enumerate() {
             let address = Address { path: (*path).to_owned(), ..Address::default() };
-            for pattern in Pattern::of(&address, &Variables::default()) {
+            for pattern in Pattern::of(&address, &Rationed::for_call(&Variables::default())) {
                 tree.groups_of(&pattern).push((Method::GET, at));
             }
         }

@@ -1,6 +1,7 @@
 //! Makes a call fit to be shared: names, cards and ids go, their shape stays.
 
 use super::Content;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -13,6 +14,9 @@ const FIELDS: [&str; 8] = ["order_id", "amount", "topup_amount", "balance", "cur
 /// Longest value of a known field, in bytes. Amounts and order ids are shorter.
 const LONGEST: usize = 32;
 
+/// What is encoded in a path: all but RFC 3986 section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// What stands for the value of any other header.
 const REPLACED: &str = "[redacted]";
 
@@ -24,12 +28,21 @@ pub(super) fn headers(headers: &mut [(String, String)]) {
     }
 }
 
-/// The path stays, since it is how the calls are told apart; of the query, names and the values of known fields.
+/// Of the path, the words that tell calls apart; of the query, names and the values of known fields.
 pub(super) fn target(target: &str) -> String {
     match target.split_once('?') {
-        Some((path, query)) => format!("{path}?{}", form(query.as_bytes())),
-        None => target.to_owned(),
+        Some((path, query)) => format!("{}?{}", words(path), form(query.as_bytes())),
+        None => words(target),
     }
+}
+
+/// A path may hold ids, and, where somebody was turned away at the door, the prefix that only a register should know.
+fn words(path: &str) -> String {
+    let segments = path.split('/').map(|segment| {
+        let segment = percent_decode_str(segment).decode_utf8_lossy();
+        utf8_percent_encode(&name(&segment), RESERVED).to_string()
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 pub(super) fn content(content: &Content) -> Content {
@@ -43,10 +56,10 @@ pub(super) fn content(content: &Content) -> Content {
 
 fn form(pairs: &[u8]) -> String {
     let mut shared = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in form_urlencoded::parse(pairs) {
+    for (field, value) in form_urlencoded::parse(pairs) {
         // A name without a value may be a value itself, such as a card number in place of a query.
-        let name = if value.is_empty() && !FIELDS.contains(&&*name) { shape(&name).into() } else { name };
-        shared.append_pair(&name, &if stays(&name, &value) { value.into_owned() } else { shape(&value) });
+        let known = if value.is_empty() && !FIELDS.contains(&&*field) { shape(&field) } else { name(&field) };
+        shared.append_pair(&known, &if stays(&field, &value) { value.into_owned() } else { shape(&value) });
     }
     shared.finish()
 }
@@ -69,11 +82,15 @@ fn stays(name: &str, value: &str) -> bool {
     FIELDS.contains(&name) && value.len() <= LONGEST
 }
 
-/// A name with a digit or a blank in it is an id or a label rather than the name of a field.
-fn entry(name: String, value: Value) -> (String, Value) {
-    let value = json(&name, value);
-    let is_field = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    (if is_field { name } else { shape(&name) }, value)
+fn entry(member: String, value: Value) -> (String, Value) {
+    let value = json(&member, value);
+    (name(&member), value)
+}
+
+/// A name with a digit, a capital or a blank in it is an id or a label, or a body that only looks like a form.
+fn name(text: &str) -> String {
+    let is_field = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_field { text.to_owned() } else { shape(text) }
 }
 
 /// Letters become `x`, digits `0`; everything else stays.
@@ -110,6 +127,15 @@ mod tests {
         assert_eq!(shared("swipe %B4000?"), "xxxxx %x0000?");
         assert_eq!(target("/search?4000123"), "/search?0000000=");
         assert_eq!(shared(r#""4000""#), r#""0000""#);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_form_or_a_path_is_no_more_than_shape() {
+        // JSON that broke off, a form within a form, an id in the path, a prefix at the wrong door.
+        assert_eq!(shared(r#"{"name":"David Kent","a":"b=1&"#), "%7B%22xxxx%22%3A%22xxxxx+xxxx%22%2C%22x%22%3A%22x=0");
+        assert_eq!(shared("David Kent=1&card[4000]=2"), "xxxxx+xxxx=0&xxxx%5B0000%5D=0");
+        assert_eq!(target("/customers/GC-1001/Ines%20D?a=b"), "/customers/xx-0000/xxxx%20x?a=x");
+        assert_eq!(target("/k5YpbFREeXBAutsq/gift_cards/"), "/x0xxxxxxxxxxxxxx/gift_cards/");
     }
 
     #[test]

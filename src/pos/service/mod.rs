@@ -27,7 +27,7 @@ use crate::{
     },
     secret::Secret,
 };
-use http::{Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use reply::Reply;
 use std::{
     fmt,
@@ -168,7 +168,7 @@ impl Till {
         let Noted(mut entry, began) = noted;
         let mut sent = answer::sent(reply.status, &reply.content_type, reply.body.clone());
         if let Some(allow) = reply.allow {
-            sent.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allow));
+            sent.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         entry.status = reply.status;
         entry.content_type = reply.content_type;
@@ -202,8 +202,8 @@ impl Noted {
             method: call.method.to_string(),
             path: call.path.clone(),
             query: query.unwrap_or_default().to_owned(),
-            headers: call.headers.clone(),
-            body: call.body.clone(),
+            headers: copied(&call.headers),
+            body: Bytes::copy_from_slice(&call.body),
             fields,
             asked: String::new(),
             example: None,
@@ -218,6 +218,12 @@ impl Noted {
         };
         Self(entry, Instant::now())
     }
+}
+
+/// The headers of a request are parts of the buffer that it was read into; a call that is kept must not keep that too (SECURITY K-06).
+fn copied(headers: &HeaderMap) -> HeaderMap {
+    let copy = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    headers.iter().map(|(name, value)| (name.clone(), copy(value))).collect()
 }
 
 /// The answer as an ordered fault makes it.
@@ -270,4 +276,22 @@ impl Service for Till {
 fn name_of(path: &str) -> Option<&'static str> {
     let name = path.trim_matches('/').to_ascii_lowercase();
     register::by_name(&name).map(|call| call.name).or((name == "webhook").then_some("webhook"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k_06_a_call_that_is_kept_does_not_keep_the_buffer_that_it_was_read_into() {
+        let buffer = Bytes::from(vec![b'x'; 1024]);
+        let value = HeaderValue::from_maybe_shared(buffer.slice(..8)).expect("a value");
+        let request = Request::builder().header("x-kounta-topic", value).body(buffer.slice(8..16)).expect("a request");
+
+        let Noted(entry, _) = Noted::begin(None, &Call::read(&request), None);
+        drop(request);
+
+        assert!(buffer.is_unique());
+        assert_eq!((entry.headers.get("x-kounta-topic").map(HeaderValue::as_bytes), &*entry.body), (Some(&[b'x'; 8][..]), &[b'x'; 8][..]));
+    }
 }

@@ -5,8 +5,10 @@
 //! put into JSON as JSON, so that a quote in a name cannot break the answer. What is not known stays as it is.
 
 mod parse;
+mod ration;
 mod word;
 
+pub use ration::Rationed;
 pub use word::Word;
 
 use super::{call::Call, collection::Variables};
@@ -21,6 +23,9 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Most variables that are filled in for one text, those inside of variables included.
 const MOST_HOLES: usize = 100_000;
+
+/// Most remarks on one answer; nobody reads more, and each is looked for among the others.
+const MOST_REMARKS: usize = 20;
 
 /// How deep variables may name each other.
 const MOST_DEPTH: usize = 8;
@@ -108,24 +113,19 @@ impl Template {
 
     /// The text with the values of `variables` alone; all other variables are left for `open` to decide on, and stay as
     /// they are where it has nothing to say.
-    pub(super) fn resolve(&self, variables: &Variables, open: &mut dyn FnMut(&Word) -> Option<Filling>) -> String {
-        let mut left = MOST_HOLES;
-        self.resolve_within(variables, open, 0, &mut left)
+    pub(super) fn resolve(&self, variables: &Rationed<'_>, open: &mut dyn FnMut(&Word) -> Option<Filling>) -> String {
+        self.resolve_at(0, variables, open)
     }
 
-    fn resolve_within(
-        &self,
-        variables: &Variables,
-        open: &mut dyn FnMut(&Word) -> Option<Filling>,
-        depth: usize,
-        left: &mut usize,
-    ) -> String {
+    fn resolve_at(&self, depth: usize, variables: &Rationed<'_>, open: &mut dyn FnMut(&Word) -> Option<Filling>) -> String {
         self.fill(|word| {
-            *left = left.checked_sub(1)?;
-            let Some(value) = word.name().and_then(|name| variables.get(name)) else { return open(word) };
-            let value = Self::new(value);
+            let value = word.name().and_then(|name| variables.get(name));
+            if !variables.take(value.map_or(0, str::len)) {
+                return None;
+            }
+            let Some(value) = value.map(Self::new) else { return open(word) };
             let whole = value.is_plain() || depth >= MOST_DEPTH;
-            Some(Filling::Own(if whole { value.text().to_owned() } else { value.resolve_within(variables, open, depth + 1, left) }))
+            Some(Filling::Own(if whole { value.text().to_owned() } else { value.resolve_at(depth + 1, variables, open) }))
         })
     }
 
@@ -207,7 +207,7 @@ impl Render<'_, '_> {
     }
 
     fn remark(&mut self, remark: &str) {
-        if !self.remarks.iter().any(|known| known == remark) {
+        if self.remarks.len() < MOST_REMARKS && !self.remarks.iter().any(|known| known == remark) {
             self.remarks.push(remark.to_owned());
         }
     }

@@ -1,6 +1,6 @@
 //! The time that the server is open: rows as calls come, the recording, files that change, and silence.
 
-use super::{Context, Exit, Failure, setup::Files, table::Rows, tunnel::Tunnel};
+use super::{BEHIND, Context, Exit, Failure, setup::Files, table::Rows, tunnel::Tunnel};
 use crate::{
     cli::{render::rfc3339, terminal},
     pos::{
@@ -23,6 +23,10 @@ use std::{
 
 /// How long the owner of the terminal waits for a sign that Ctrl-C was heard, and files for being read again.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long calls gather before they are shown together: too short to be noticed, and a server that is busy is not held up by waking
+/// its owner for each one.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -48,18 +52,17 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
     let mut missed = 0;
     loop {
         if watch.stopped.load(Ordering::Relaxed) {
+            // Whoever has an answer is in the recording, however late they came.
+            hear(context, &mut rows, &mut watch, None)?;
             return Ok(());
         }
         match watch.news.recv_timeout(TICK) {
-            Ok(News::Call(entry)) => {
-                silence.is_broken(Instant::now());
-                watch.server.till().journal.was_read(&entry);
-                show(context, &mut rows, &entry)?;
-                if let Some(recording) = &mut watch.recording {
-                    recording.keep(&entry)?;
+            Ok(first) => {
+                if hear(context, &mut rows, &mut watch, Some(first))? {
+                    silence.is_broken(Instant::now());
                 }
+                std::thread::sleep(PAUSE);
             }
-            Ok(News::Note(text)) => context.say(&format!("{:10}{}", "", printable(&text))),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -83,14 +86,35 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
     }
 }
 
-fn show(context: &Context, rows: &mut Rows, entry: &Entry) -> Result<(), Failure> {
-    if context.globals.json {
-        return terminal::document(&entry.document());
+/// Shows this and what waits behind it, in one piece; says whether there was a call.
+fn hear(context: &Context, rows: &mut Rows, watch: &mut Watch<'_>, first: Option<News>) -> Result<bool, Failure> {
+    let (mut lines, mut documents, mut called) = (Vec::new(), String::new(), false);
+    for news in first.into_iter().chain(watch.news.try_iter().take(BEHIND)) {
+        let entry = match news {
+            News::Call(entry) => entry,
+            News::Note(text) => {
+                lines.push(format!("{:10}{}", "", printable(&text)));
+                continue;
+            }
+        };
+        called = true;
+        watch.server.till().journal.was_read(&entry);
+        if context.globals.json {
+            documents.push_str(&terminal::json(&entry.document()));
+        } else {
+            lines.extend(rows.lines(&entry));
+        }
+        if let Some(recording) = &mut watch.recording {
+            recording.keep(&entry)?;
+        }
     }
-    for line in rows.lines(entry) {
-        context.say(&line);
+    if !lines.is_empty() {
+        context.say(&lines.join("\n"));
     }
-    Ok(())
+    if !documents.is_empty() {
+        terminal::answer(&documents)?;
+    }
+    Ok(called)
 }
 
 /// How long nothing has come.
