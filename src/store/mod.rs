@@ -16,6 +16,8 @@ mod kernel;
 pub mod keychain;
 mod keyutils;
 pub mod memory;
+#[cfg(unix)]
+pub mod refresh_file;
 mod seal;
 pub mod spool;
 mod vault;

@@ -84,6 +84,19 @@ impl Folder {
         temporary.persist(self.0.join(name)).map_err(|refused| trouble(&self.0, &refused.error)).map(drop)
     }
 
+    /// Writes a file whole, but not durably, and gives it; `None` where something has the name and may not be replaced.
+    #[cfg(unix)]
+    pub(super) fn place(&self, name: &str, bytes: &[u8], may_replace: bool) -> Result<Option<File>, StoreError> {
+        let temporary = self.write_beside(name, bytes, false)?;
+        let path = self.0.join(name);
+        let placed = if may_replace { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+        match placed {
+            Ok(file) => Ok(Some(file)),
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(refused) => Err(trouble(&path, &refused.error)),
+        }
+    }
+
     /// Writes a file that must not be there yet, durably; `false` where it is.
     pub(super) fn create_new(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
         let temporary = self.write_beside(name, bytes, true)?;
