@@ -2,11 +2,12 @@
 //!
 //! No store: it holds no grant, and nothing is read from it. The folder has to be safe from others (SECURITY S-04), the file is
 //! 0600 from the start, never follows a link, replaces nothing that was not written here (SECURITY S-05), and changes whole.
+//! It is locked as long as it is kept: one in memory that nobody keeps was left by a call that was killed, and is replaced.
 
 use super::disk::{Folder, shown};
 use crate::{output::Handout, ports::StoreError};
 use std::{
-    fs::{self, Metadata},
+    fs::{self, File, Metadata},
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -17,14 +18,12 @@ use std::{
 pub struct RefreshFile {
     folder: PathBuf,
     name: String,
-    written: Option<Identity>,
+    /// Held open, so that its lock stays and no other file gets its number.
+    written: Option<File>,
 }
 
-/// Device and number of a file.
-type Identity = (u64, u64);
-
 impl RefreshFile {
-    /// The file at a path where nothing is yet. Nothing is written.
+    /// The file at a path where nothing is, or what a call that was killed has left in memory. Nothing is written.
     ///
     /// # Errors
     /// [`StoreError::Unsafe`] where others may change the folder or the name is taken, [`StoreError::Missing`] without
@@ -33,9 +32,16 @@ impl RefreshFile {
         let path = std::path::absolute(path).map_err(|error| StoreError::Missing(error.to_string()))?;
         let name = path.file_name().and_then(|name| name.to_str()).zip(path.parent());
         let (name, folder) = name.ok_or_else(|| StoreError::Missing(format!("`{}` names no file", shown(&path))))?;
-        let file = Self { folder: folder.to_owned(), name: name.to_owned(), written: None };
-        file.folder()?;
-        if file.found()?.is_some() { Err(file.taken()) } else { Ok(file) }
+        let mut file = Self { folder: folder.to_owned(), name: name.to_owned(), written: None };
+        if let Some(found) = file.folder()?.open(name)? {
+            let mode = found.metadata().map_err(|error| file.trouble(&error))?.mode();
+            if !file.is_in_memory() || mode & 0o077 != 0 {
+                return Err(file.taken());
+            }
+            found.try_lock().map_err(|_| StoreError::Unsafe(format!("another call keeps a token in `{}`", shown(&path))))?;
+            file.written = Some(found);
+        }
+        Ok(file)
     }
 
     /// Its whole path.
@@ -62,14 +68,9 @@ impl RefreshFile {
     /// [`StoreError::Unsafe`] where the folder or the file is not what it was; what the system says.
     pub fn write(&mut self, token: &Handout<'_>) -> Result<(), StoreError> {
         let folder = self.folder()?;
-        let is_there = self.found()?.is_some();
-        let ours = self.is_ours()?;
-        if is_there && !ours {
-            return Err(self.taken());
-        }
-        let placed = folder.place(&self.name, token.token().as_bytes(), ours)?.ok_or_else(|| self.taken())?;
-        let found = placed.metadata().map_err(|error| self.trouble(&error))?;
-        self.written = Some(identity(&found));
+        let is_ours = self.is_ours()?;
+        let placed = folder.place(&self.name, token.token().as_bytes(), is_ours)?;
+        self.written = Some(placed.ok_or_else(|| self.taken())?);
         Ok(())
     }
 
@@ -83,25 +84,19 @@ impl RefreshFile {
         outcome.map_err(|error| self.trouble(&error))
     }
 
-    /// Whether a token lies there.
-    pub fn is_written(&self) -> bool {
-        self.written.is_some()
-    }
-
     fn folder(&self) -> Result<Folder, StoreError> {
         Folder::find(&self.folder)?.ok_or_else(|| StoreError::Missing(format!("there is no folder `{}`", shown(&self.folder))))
     }
 
-    fn found(&self) -> Result<Option<Metadata>, StoreError> {
+    /// Whether the name still leads to what was written last.
+    fn is_ours(&self) -> Result<bool, StoreError> {
+        let Some(written) = &self.written else { return Ok(false) };
+        let written = written.metadata().map_err(|error| self.trouble(&error))?;
         match fs::symlink_metadata(self.path()) {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(found) => Ok(identity(&found) == identity(&written)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.trouble(&error)),
         }
-    }
-
-    fn is_ours(&self) -> Result<bool, StoreError> {
-        Ok(self.written.is_some() && self.found()?.as_ref().map(identity) == self.written)
     }
 
     fn taken(&self) -> StoreError {
@@ -120,6 +115,7 @@ impl Drop for RefreshFile {
     }
 }
 
-fn identity(found: &Metadata) -> Identity {
+/// Device and number of a file.
+fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }

@@ -1,7 +1,7 @@
 //! A file that holds a fresh access token as long as a command runs.
 //!
-//! The token is fetched anew before the least life that was asked for is reached. On trouble the old one stays while it lives
-//! and it is tried again after a pause; each trouble is told once. A token that has ended is taken away.
+//! The token is fetched anew before the least life that was asked for is reached. On trouble the old one stays, the first trouble
+//! in a row is told, and it is tried again after a pause that grows.
 
 use super::{GENEROUS, LEAST, unstartable};
 use crate::{
@@ -141,7 +141,6 @@ impl Keeper<'_> {
         scope(|scope| {
             let mut is_fetching = false;
             loop {
-                self.withdraw_dead();
                 if !is_fetching && self.wait().is_zero() {
                     let begun = fetch_beside(scope, self.subject, self.lead(), sender.clone());
                     is_fetching = begun.is_ok();
@@ -180,8 +179,10 @@ impl Keeper<'_> {
 
     fn take(&mut self, outcome: Result<Fetched, Failure>) {
         match outcome {
-            Ok(fetched) if fetched.tokens.access_token.hash() == self.tokens.access_token.hash() => {
-                self.complain(&fetched.warnings.join("; "), None)
+            Ok(fetched) if !self.is_news(&fetched.tokens) => {
+                let why =
+                    if fetched.warnings.is_empty() { "the server gave the same token".to_owned() } else { fetched.warnings.join("; ") };
+                self.complain(&why, None);
             }
             Ok(fetched) => match self.write(&fetched.tokens) {
                 Ok(()) => {
@@ -194,10 +195,18 @@ impl Keeper<'_> {
         }
     }
 
+    /// Whether it is another token than the one in the file, or the same with a longer life.
+    fn is_news(&self, tokens: &TokenSet) -> bool {
+        tokens.access_token.hash() != self.tokens.access_token.hash() || tokens.expires_at > self.tokens.expires_at
+    }
+
     /// Tells the first trouble in a row, and has a longer pause after each.
     fn complain(&mut self, trouble: &str, retry_after: Option<u64>) {
         if self.troubles == 0 {
-            self.say(&format!("warning: the token in `{}` could not be renewed and is tried again: {}", self.shown(), printable(trouble)));
+            let left = self.tokens.remaining(self.subject.context.now()).unwrap_or_default();
+            let old = if left.is_zero() { "has ended".to_owned() } else { format!("is good for {}", span(left)) };
+            let (file, why) = (self.shown(), printable(trouble));
+            self.say(&format!("warning: the token in `{file}` {old} and could not be renewed; it is tried again (cause: {why})"));
         }
         self.troubles = self.troubles.saturating_add(1);
         let asked = Duration::from_secs(retry_after.unwrap_or(0)).min(PATIENCE);
@@ -221,15 +230,6 @@ impl Keeper<'_> {
         let token = Handout::new(tokens, self.subject.context.now(), "ACCESS_TOKEN");
         let token = token.map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
         self.file.write(&token).map_err(|error| unkept(&error))
-    }
-
-    /// A token that has ended is of no use to anybody; without the file the command knows at once.
-    fn withdraw_dead(&mut self) {
-        let is_over = self.tokens.remaining(self.subject.context.now()).is_some_and(|left| left.is_zero());
-        if is_over && self.file.is_written() {
-            self.say(&format!("warning: the token in `{}` has ended, and there is no file until there is another", self.shown()));
-            self.remove();
-        }
     }
 
     fn end(&mut self, is_fetching: bool) {
@@ -281,7 +281,9 @@ fn life(tokens: &TokenSet) -> Duration {
 
 fn unkept(error: &StoreError) -> Failure {
     let exit = if matches!(error, StoreError::Unsafe(_)) { Exit::Refused } else { Exit::Machine };
-    Failure::new(exit, "the token cannot be kept in that file").because(printable(&error.to_string()))
+    Failure::new(exit, "the token cannot be kept in that file")
+        .because(printable(&error.to_string()))
+        .hint("name a file that is not there, in a folder of your own: below $XDG_RUNTIME_DIR, or after `mkdir -m 700 /dev/shm/till`")
 }
 
 fn in_one_line(failure: &Failure) -> String {
