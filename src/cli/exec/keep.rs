@@ -204,7 +204,7 @@ impl Keeper<'_> {
     fn complain(&mut self, trouble: &str, retry_after: Option<u64>) {
         if self.troubles == 0 {
             let left = self.tokens.remaining(self.subject.context.now()).unwrap_or_default();
-            let old = if left.is_zero() { "has ended".to_owned() } else { format!("is good for {}", span(left)) };
+            let old = if left.is_zero() { "has ended".to_owned() } else { format!("is good for {}", span(left.max(PAUSE))) };
             let (file, why) = (self.shown(), printable(trouble));
             self.say(&format!("warning: the token in `{file}` {old} and could not be renewed; it is tried again (cause: {why})"));
         }
