@@ -2,7 +2,7 @@
 
 use crate::{
     exec::signals,
-    scene::{KEY, SECRET, Scene},
+    scene::{KEY, SECRET, Scene, changed},
     support::{
         binary::{Invocation, Outcome},
         canary::found_in,
@@ -14,8 +14,6 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use tokenstrap::sandbox::Failure;
@@ -58,21 +56,6 @@ impl Keep {
         running.expect(Stream::Out, "ready\n");
         running
     }
-
-    /// The token that the file holds next. The file is there and whole whenever it is looked at.
-    #[track_caller]
-    fn next(&self, before: &str) -> String {
-        let end = Instant::now() + LIMIT;
-        loop {
-            let found = fs::read_to_string(self.file()).unwrap();
-            assert_eq!(found.len(), before.len(), "`{found}` is no whole token");
-            if found != before {
-                return found;
-            }
-            assert!(Instant::now() < end, "the token in the file never changed");
-            thread::park_timeout(Duration::from_millis(2));
-        }
-    }
 }
 
 /// Prints a line for each such signal, and ends with 3 on SIGTERM. Its own child keeps none of our pipes.
@@ -102,8 +85,8 @@ fn e_06_the_token_in_the_file_stays_fresh_while_the_command_runs_and_goes_with_i
     running.expect(Stream::Out, "ready\n");
     let (first, found) = (fs::read_to_string(keep.file()).unwrap(), fs::symlink_metadata(keep.file()).unwrap());
 
-    let second = keep.next(&first);
-    let third = keep.next(&second);
+    let second = changed(&keep.file(), &first);
+    let third = changed(&keep.file(), &second);
     let is_live = keep.scene.server.is_live_access_token(&third);
     let names = keep.names();
     running.send("\n");
@@ -131,7 +114,7 @@ fn e_06_trouble_is_told_once_and_the_old_token_stays_until_there_is_another() {
     let kept = fs::read_to_string(keep.file()).unwrap();
     keep.scene.server.faults(|faults| faults.fail = None);
     running.expect(Stream::Err, "is fresh again");
-    let last = keep.next(&first);
+    let last = changed(&keep.file(), &first);
     let outcome = running.finish();
 
     assert_eq!(kept, first);
