@@ -142,6 +142,7 @@ fn e_06_and_s_05_a_name_that_is_taken_or_open_to_others_is_refused_and_left_alon
     let keep = Keep::with_life(3600);
     let (folder, precious) = (keep.folder.path(), keep.scene.home.path("precious"));
     fs::write(&precious, "precious").unwrap();
+    fs::set_permissions(&precious, fs::Permissions::from_mode(0o600)).unwrap();
     symlink(&precious, folder.join("link")).unwrap();
     symlink(folder.join("nowhere"), folder.join("dangling")).unwrap();
     fs::write(folder.join("readable"), "by others").unwrap();

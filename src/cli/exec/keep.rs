@@ -289,3 +289,42 @@ fn unkept(error: &StoreError) -> Failure {
 fn in_one_line(failure: &Failure) -> String {
     [&failure.fact].into_iter().chain(&failure.causes).map(String::as_str).collect::<Vec<_>>().join(", because ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{oauth::token::TokenType, secret::Secret};
+    use std::time::SystemTime;
+
+    fn living(seconds: u64) -> TokenSet {
+        TokenSet {
+            access_token: Secret::new("mock-token"),
+            token_type: TokenType::Bearer,
+            refresh_token: None,
+            id_token: None,
+            requested_at: SystemTime::UNIX_EPOCH,
+            expires_at: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            scope: None,
+        }
+    }
+
+    #[test]
+    fn e_06_a_token_is_fetched_before_the_least_life_and_never_right_after_the_last() {
+        for (life, least, lead_seconds) in
+            [(3600, None, 600), (300, None, 150), (0, None, 0), (3600, Some(60), 120), (3600, Some(7200), 3150), (80, Some(20), 30)]
+        {
+            let found = lead(&living(life), least.map(Duration::from_secs));
+            assert_eq!(found, Duration::from_secs(lead_seconds), "{life} {least:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_after_trouble_grow_to_a_minute_and_leave_short_tokens_their_chance() {
+        let pauses = |life| [1, 2, 3, 4, 5, 99, u32::MAX].map(|troubles| pause(troubles, &living(life)).as_secs());
+
+        assert_eq!(pauses(3600), [5, 10, 20, 40, 60, 60, 60]);
+        assert_eq!(pauses(80), [5, 10, 10, 10, 10, 10, 10]);
+        assert_eq!(pauses(2), [1; 7]);
+        assert_eq!(pause(1, &TokenSet { expires_at: None, ..living(0) }).as_secs(), 5);
+    }
+}
