@@ -14,6 +14,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokenstrap::sandbox::Failure;
@@ -124,6 +125,27 @@ fn e_06_trouble_is_told_once_and_the_old_token_stays_until_there_is_another() {
     assert!(told.starts_with("warning: the token in `") && told.contains("it is tried again"), "{told}");
     assert_eq!(count(&outcome.stderr, "could not be renewed"), 1, "{outcome}");
     assert_eq!(found_in(outcome.stderr.as_bytes(), &[&first, &last]), Vec::<String>::new(), "{outcome}");
+}
+
+#[test]
+fn e_06_a_refresh_that_is_under_way_when_the_command_ends_is_brought_home() {
+    let scene = Scene::with(|builder| builder.expires_in(3).rotating());
+    scene.log_in();
+    let keep = Keep { scene, folder: tempfile::tempdir_in("/dev/shm").unwrap() };
+    let mut running = keep.begun();
+    keep.scene.server.faults(|faults| faults.delay_after = Duration::from_secs(2));
+    let asked = keep.scene.server.token_requests();
+
+    assert!(keep.scene.server.wait_for_token_requests(asked + 1, LIMIT));
+    running.send("\n");
+    running.expect(Stream::Err, "finishing a refresh");
+    let names = keep.names();
+    running.finish().expect_code(0);
+
+    assert_eq!(names, [""; 0]);
+    keep.scene.server.faults(|faults| faults.delay_after = Duration::ZERO);
+    keep.scene.refreshed().expect_code(0);
+    assert_eq!(keep.scene.server.reuse_events(), 0);
 }
 
 #[test]
