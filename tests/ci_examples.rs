@@ -7,7 +7,7 @@ use crate::{
         real,
     },
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, path::Path};
 
 /// A scene in whose `PATH` the program is, and a `gh` that keeps what it is given.
 struct Job {
@@ -18,13 +18,8 @@ struct Job {
 impl Job {
     fn new(scene: Scene) -> Self {
         scene.log_in();
-        let bin = scene.home.root().join("bin");
-        fs::create_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tokenstrap"), bin.join("tokenstrap")).unwrap();
-        let gh = bin.join("gh");
-        fs::write(&gh, "#!/bin/sh\nprintf '%s ' \"$@\" >>\"$HOME/gh.args\"\ncat >\"$HOME/gh.in\"\n").unwrap();
-        fs::set_permissions(&gh, fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let gh = "#!/bin/sh\nprintf '%s ' \"$@\" >>\"$HOME/gh.args\"\ncat >\"$HOME/gh.in\"\n";
+        let path = scene.path_with(&[("gh", gh)]);
         Self { scene, path }
     }
 

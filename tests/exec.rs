@@ -27,7 +27,7 @@ fn token_of(scene: &Scene, profile: &str) -> String {
 }
 
 /// The masks, without the two signals that the C library keeps for itself and that starting a program ignores now and then.
-fn signals(status: &str) -> Vec<u64> {
+pub(crate) fn signals(status: &str) -> Vec<u64> {
     let masks = status.lines().filter_map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok());
     masks.map(|mask| mask & !0x1_8000_0000).collect()
 }

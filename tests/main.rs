@@ -24,6 +24,10 @@ mod doctor;
 #[cfg(target_os = "linux")]
 mod exec;
 #[cfg(target_os = "linux")]
+mod exec_examples;
+#[cfg(target_os = "linux")]
+mod exec_refresh_file;
+#[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
 mod helper;

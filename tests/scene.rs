@@ -2,9 +2,11 @@
 
 use crate::support::{
     binary::{Home, Invocation, Outcome},
-    running::{Running, Stream},
+    running::{LIMIT, Running, Stream},
 };
 use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -71,12 +73,24 @@ impl Scene {
         self.call(["token", "till", "--force-refresh"]).run()
     }
 
+    /// A search path with the program under test and these scripts before all others.
+    pub(crate) fn path_with(&self, scripts: &[(&str, &str)]) -> String {
+        let bin = self.home.root().join("bin");
+        fs::create_dir(&bin).unwrap();
+        symlink(env!("CARGO_BIN_EXE_tokenstrap"), bin.join("tokenstrap")).unwrap();
+        for (name, text) in scripts {
+            fs::write(bin.join(name), text).unwrap();
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+    }
+
     /// A `$BROWSER` that writes down how it was started; gives the variable's value and the file that it fills.
     pub(crate) fn dumping_browser(&self) -> (String, PathBuf) {
         let (script, out) = (self.home.root().join("browser"), self.home.root().join("browser.out"));
         let dump = "echo \"$#\"; printf '%s\\n' \"$@\"; echo ENV; tr '\\0' '\\n' </proc/$$/environ; echo FD; ls -l /proc/$$/fd";
         let text = format!("{{ {dump}; }} >'{0}.part' 2>&1\nmv '{0}.part' '{0}'\n", out.display());
-        std::fs::write(&script, text).unwrap();
+        fs::write(&script, text).unwrap();
         (format!("/bin/sh {}", script.display()), out)
     }
 }
@@ -107,5 +121,20 @@ pub(crate) fn appeared(path: &Path) -> String {
         assert!(Instant::now() < end, "{} never came", path.display());
         thread::park_timeout(Duration::from_millis(2));
     }
-    std::fs::read_to_string(path).unwrap()
+    fs::read_to_string(path).unwrap()
+}
+
+/// Waits for another text of the same length in a file, which is there and whole whenever it is looked at.
+#[track_caller]
+pub(crate) fn changed(path: &Path, before: &str) -> String {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let found = fs::read_to_string(path).unwrap();
+        assert_eq!(found.len(), before.len(), "`{found}` is half of it");
+        if found != before {
+            return found;
+        }
+        assert!(Instant::now() < end, "{} never changed", path.display());
+        thread::park_timeout(Duration::from_millis(2));
+    }
 }

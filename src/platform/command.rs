@@ -1,4 +1,4 @@
-//! A command of the user's that takes our place.
+//! A command of the user's, ready to start, and how it takes our place.
 //!
 //! No shell, nothing of ours on its arguments; it is looked up on the user's own `PATH` (SECURITY E-04). Signals, exit code,
 //! limits and terminal are its own, since it is this very process.
@@ -27,7 +27,7 @@ impl Inherited {
     }
 
     /// Lets a program that is started see these and no other descriptors.
-    fn keep_alone(&self) {
+    pub(super) fn keep_alone(&self) {
         #[cfg(unix)]
         close_fds::set_fds_cloexec_threadsafe(3, &self.0);
     }

@@ -11,6 +11,8 @@ pub mod harden;
 pub mod holder;
 pub mod last_use;
 pub mod lock;
+#[cfg(unix)]
+pub mod relay;
 #[cfg_attr(not(unix), path = "no_signals.rs")]
 pub mod signals;
 

@@ -37,9 +37,14 @@ impl Hold {
     /// Begins to hold back SIGINT, SIGTERM, SIGHUP and SIGPIPE. The section takes at most `limit_seconds`, which is only
     /// told to the user.
     ///
+    /// Where signals belong to a command that we stand beside, they end nothing here, and nothing is held back.
+    ///
     /// # Errors
     /// Where the system gives no pipe or thread; nothing is held back then.
     pub fn begin(limit_seconds: u64) -> io::Result<Self> {
+        if RELAYED.load(Ordering::SeqCst) {
+            return Ok(Self(None));
+        }
         let on_first = move |signal| {
             if matches!(signal, SIGINT | SIGTERM) {
                 // A closed terminal is no reason to stop.
@@ -157,6 +162,18 @@ type Caught = BTreeMap<i32, (usize, Arc<AtomicBool>)>;
 
 static CAUGHT: Mutex<Caught> = Mutex::new(BTreeMap::new());
 
+/// Whether signals are a command's business from now on.
+static RELAYED: AtomicBool = AtomicBool::new(false);
+
+/// From now to the end of this process no signal that somebody catches ends it.
+pub(super) fn end_nothing() {
+    RELAYED.store(true, Ordering::SeqCst);
+    for (count, applies) in caught().values_mut() {
+        *count += 1;
+        applies.store(false, Ordering::SeqCst);
+    }
+}
+
 fn caught() -> MutexGuard<'static, Caught> {
     CAUGHT.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -187,7 +204,7 @@ fn restore_default(signals: &[i32]) {
 }
 
 /// Whether the signal is ignored, by our caller or (SIGPIPE) by Rust's own start.
-fn is_ignored(signal: i32) -> bool {
+pub(super) fn is_ignored(signal: i32) -> bool {
     if caught().contains_key(&signal) {
         return false;
     }

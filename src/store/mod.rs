@@ -17,6 +17,8 @@ pub mod keychain;
 mod keyutils;
 mod lease;
 pub mod memory;
+#[cfg(unix)]
+pub mod refresh_file;
 mod seal;
 pub mod spool;
 mod vault;

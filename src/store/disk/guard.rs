@@ -75,7 +75,11 @@ mod posix {
 
     fn writable(path: &Path, found: &Metadata) -> StoreError {
         let mode = found.mode() & 0o7777;
-        StoreError::Unsafe(format!("others may write `{0}` (mode {mode:04o}); `chmod go-w {0}` mends it", shown(path)))
+        let path = shown(path);
+        // One like /tmp is everybody's by intent.
+        let way =
+            if mode & STICKY == 0 { format!("`chmod go-w {path}` mends it") } else { "a folder of your own in it is safe".to_owned() };
+        StoreError::Unsafe(format!("others may write `{path}` (mode {mode:04o}); {way}"))
     }
 
     /// Makes the folder and those above it, all 0700 from the start.

@@ -86,6 +86,27 @@ impl Folder {
         temporary.persist(self.0.join(name)).map_err(|refused| trouble(&self.0, &refused.error)).map(drop)
     }
 
+    /// Writes a file whole, but not durably, and gives it, locked; `None` where something has the name and may not be replaced.
+    #[cfg(unix)]
+    pub(super) fn place(&self, name: &str, bytes: &[u8], may_replace: bool) -> Result<Option<File>, StoreError> {
+        let temporary = self.write_beside(name, bytes, false)?;
+        // Where there are no locks nobody can take it for a leftover either.
+        let _ = temporary.as_file().try_lock();
+        let path = self.0.join(name);
+        let placed = if may_replace { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+        match placed {
+            Ok(file) => Ok(Some(file)),
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(refused) => Err(trouble(&path, &refused.error)),
+        }
+    }
+
+    /// Opens a regular file of the user's own, through no link; `None` where there is none.
+    #[cfg(unix)]
+    pub(super) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
+        Ok(guard::open_existing(&self.0.join(name))?.map(|(file, _)| file))
+    }
+
     /// Writes a file that must not be there yet, durably; `false` where it is.
     pub(super) fn create_new(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
         let temporary = self.write_beside(name, bytes, true)?;

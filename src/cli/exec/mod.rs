@@ -1,5 +1,8 @@
 //! `tokenstrap exec`
 
+#[cfg_attr(not(unix), path = "no_keep.rs")]
+mod keep;
+
 use super::{
     Run,
     context::{self, Context},
@@ -18,22 +21,29 @@ use crate::{
     text::printable,
 };
 use clap::Args;
-use std::{collections::BTreeSet, ffi::OsString, io, time::Duration};
+use keep::Kept;
+use std::{collections::BTreeSet, ffi::OsString, io, path::PathBuf, time::Duration};
 
 /// Life that a command finds in its token, where the token lives long enough at all.
 const GENEROUS: Duration = Duration::from_secs(600);
 /// Least life of a token that is handed to a command.
 const LEAST: Duration = Duration::from_secs(60);
 
+const PROFILE_FIRST: &str = "write tokenstrap exec PROFILE -- COMMAND";
+
 /// Run a command with access tokens in its environment
 ///
 /// The command takes the place of this process: signals, exit code and terminal are its own. It finds ACCESS_TOKEN, or
 /// one variable for each --env, and none of the secrets that tokenstrap itself reads from the environment. It is not
 /// started without valid tokens (exit 125, with the reason and its code in the text).
+///
+/// For a command that outlives a token, --refresh-file keeps PROFILE's token in a file instead. Then tokenstrap stays as the
+/// command's parent: it renews the token in time, passes signals on, ends with the command's code (128 and the number of the
+/// signal that ended it) and removes the file.
 #[derive(Args)]
 #[command(
     override_usage = "tokenstrap exec [OPTIONS] [PROFILE] [--env NAME[=PROFILE]]... -- COMMAND...",
-    after_help = "Examples:\n  tokenstrap exec till -- ./nightly-sync\n  tokenstrap exec --env GH_TOKEN=work --env TF_VAR_token=lab -- terraform apply"
+    after_help = "Examples:\n  tokenstrap exec till -- ./nightly-sync\n  tokenstrap exec --env GH_TOKEN=work --env TF_VAR_token=lab -- terraform apply\n  tokenstrap exec till --refresh-file \"$XDG_RUNTIME_DIR/till\" -- ./long-sync"
 )]
 pub(super) struct Exec {
     /// Whose token
@@ -44,6 +54,9 @@ pub(super) struct Exec {
     /// Leave this variable in the environment, though it may hold a secret
     #[arg(long, value_name = "NAME")]
     keep_env: Vec<String>,
+    /// Keep PROFILE's token in this file, fresh until the command ends; its folder is to be in memory, and yours alone
+    #[arg(long, value_name = "PATH")]
+    refresh_file: Option<PathBuf>,
     /// Refresh when less than this remains [default: 10m, or half of the token's life where that is less]
     #[arg(long, value_name = "DURATION", value_parser = read_span)]
     min_ttl: Option<Duration>,
@@ -63,7 +76,11 @@ impl Run for Exec {
 
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let inherited = Inherited::now();
+        // Behind a running command nobody is asked, so what that would take is found missing now.
+        let alone = self.refresh_file.as_ref().map(|_| context.alone());
+        let context = alone.as_ref().unwrap_or(context);
         let mut taken = Vec::new();
+        let kept = self.kept(context, &mut taken)?;
         let tokens = self.tokens(context, &mut taken)?;
         let now = context.now();
         let mut given = Vec::new();
@@ -74,7 +91,10 @@ impl Run for Exec {
         taken.retain(|name| !self.keep_env.contains(name));
         let (program, arguments) = self.command.split_first().ok_or_else(|| Failure::usage("no command was given"))?;
         let command = command::prepared(program, arguments, &taken, &given);
-        command::replace(command, &inherited).map(Exit::Child).map_err(|error| unstartable(&program.to_string_lossy(), &error))
+        match kept {
+            Some(kept) => kept.run(command, &inherited),
+            None => command::replace(command, &inherited).map(Exit::Child).map_err(|error| unstartable(&program.to_string_lossy(), &error)),
+        }
     }
 
     /// The exit code belongs to the command; ours goes into the text.
@@ -88,6 +108,19 @@ impl Run for Exec {
 }
 
 impl Exec {
+    /// The file that is asked for, with the token that it begins with.
+    fn kept<'a>(&self, context: &'a Context, taken: &mut Vec<String>) -> Result<Option<Kept<'a>>, Failure> {
+        let Some(path) = &self.refresh_file else { return Ok(None) };
+        let profile = self.implied()?.ok_or_else(|| Failure::usage("--refresh-file needs a profile").hint(PROFILE_FIRST))?;
+        let settings = context.settings(&profile)?;
+        taken.extend(settings.client_secret_env.clone());
+        Kept::begin(context, profile, settings, self.min_ttl, path).map(Some)
+    }
+
+    fn implied(&self) -> Result<Option<ProfileName>, Failure> {
+        self.profile.clone().or_else(|| context::env("TOKENSTRAP_PROFILE")).as_deref().map(context::profile).transpose()
+    }
+
     /// A token for each variable; the names of variables with secrets are collected on the way.
     fn tokens(&self, context: &Context, taken: &mut Vec<String>) -> Result<Vec<(String, TokenSet)>, Failure> {
         taken.extend(child_env::secrets());
@@ -128,8 +161,7 @@ impl Exec {
     }
 
     fn wanted(&self) -> Result<Vec<Wanted>, Failure> {
-        let implied = self.profile.clone().or_else(|| context::env("TOKENSTRAP_PROFILE"));
-        let implied = implied.as_deref().map(context::profile).transpose()?;
+        let implied = self.implied()?;
         let mut wanted = Vec::new();
         for text in &self.env {
             let (variable, profile) = match (text.split_once('='), &implied) {
@@ -145,14 +177,15 @@ impl Exec {
             }
             wanted.push(Wanted { variable: variable.to_owned(), profile });
         }
-        // A profile that no --env uses would have been named for nothing.
+        // A profile that neither --env nor the file uses would have been named for nothing.
         let unused = implied
+            .filter(|_| self.refresh_file.is_none())
             .filter(|implied| wanted.is_empty() || (self.profile.is_some() && !wanted.iter().any(|wanted| wanted.profile == *implied)));
         wanted.extend(unused.map(|profile| Wanted { variable: "ACCESS_TOKEN".to_owned(), profile }));
         let mut seen = BTreeSet::new();
         match wanted.iter().find(|wanted| !seen.insert(wanted.variable.clone())) {
             Some(twice) => Err(Failure::usage(format!("`{}` is to hold two tokens", twice.variable))),
-            None if wanted.is_empty() => Err(Failure::usage("no profile was given").hint("write tokenstrap exec PROFILE -- COMMAND")),
+            None if wanted.is_empty() && self.refresh_file.is_none() => Err(Failure::usage("no profile was given").hint(PROFILE_FIRST)),
             None => Ok(wanted),
         }
     }
