@@ -104,6 +104,30 @@ fn s_13_a_grant_moves_to_another_store_and_back_and_lies_in_one_of_them_only() {
 }
 
 #[test]
+fn a_grant_that_its_store_refuses_moves_as_it_waits_beside_it() {
+    if !is_private() || !real::programs("a grant that waits beside its store", &["strace"]) {
+        return;
+    }
+    let scene = Scene::with(|server| server.rotating());
+    scene.log_in();
+    let grants = scene.home.path(".local/share/tokenstrap/grants");
+    let waiting = || std::fs::read_dir(scene.home.path(".local/state/tokenstrap/spool")).map_or(0, Iterator::count);
+
+    let moved = script(
+        &scene,
+        &format!(
+            "strace -f -qq -o /dev/null -P {0}/till.grant -e trace=rename,renameat,renameat2 -e inject=rename,renameat,renameat2:error=ENOSPC \"$0\" token till --force-refresh
+             ls \"$HOME/.local/state/tokenstrap/spool\"; \"$0\" store migrate till --to keyutils; \"$0\" token till --force-refresh",
+            grants.display()
+        ),
+    );
+    moved.expect_code(0).expect_stderr("the store did not take the new grant");
+
+    assert_eq!(waiting(), 0);
+    assert_eq!(scene.server.reuse_events(), 0);
+}
+
+#[test]
 fn a_move_onto_another_grant_of_the_name_or_into_nowhere_removes_nothing() {
     if !is_private() {
         return;

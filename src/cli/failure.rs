@@ -359,9 +359,6 @@ impl From<FlowError> for Failure {
             )),
             FlowError::IdToken(_) => Self::new(Exit::Refused, fact).hint("the tokens were not kept"),
             FlowError::Taken(_) => Self::new(Exit::Refused, fact).hint("another name keeps both; --replace puts the new one in its place"),
-            FlowError::SpoolWaits(profile) => {
-                Self::new(Exit::Machine, fact).hint(format!("`tokenstrap refresh {profile}` brings it in; then try again"))
-            }
             FlowError::NothingPending(profile) => Self::usage(fact).hint(format!("begin one with `tokenstrap login {profile} --link`")),
             FlowError::NoEndpoint(_) => Self::usage(fact),
             FlowError::NotRevoked(_) => Self::new(Exit::Refused, fact).hint("the grant is still stored; --force forgets it all the same"),

@@ -40,10 +40,10 @@ pub fn migrate<E: From<FlowError>>(
 
 /// What the other store has in the end.
 fn copy(from: &World<'_>, to: &World<'_>, profile: &ProfileName) -> Result<Record, FlowError> {
-    let record = from.store.load(profile)?.ok_or_else(|| FlowError::NoGrant(profile.clone()))?;
-    if from.spool.waiting(profile, &from.store.identity(), &record.spool_key).is_some() {
-        return Err(FlowError::SpoolWaits(profile.clone()));
-    }
+    let stored = from.store.load(profile)?.ok_or_else(|| FlowError::NoGrant(profile.clone()))?;
+    // What this store refuses may be what the other one is wanted for.
+    let waiting = from.spool.waiting(profile, &from.store.identity(), &stored.spool_key);
+    let record = waiting.and_then(|waiting| waiting.brought_into(&stored)).unwrap_or(stored);
     match to.store.load(profile)? {
         Some(other) if other.id != record.id => return Err(FlowError::Taken(profile.clone())),
         Some(other) if other.generation >= record.generation => return Ok(other),

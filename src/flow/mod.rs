@@ -141,9 +141,6 @@ pub enum FlowError {
     /// A grant is there already, and nobody said that it may go.
     #[error("there is a grant for profile `{0}` already")]
     Taken(ProfileName),
-    /// The store did not take the newest grant yet, and only the next call brings it in.
-    #[error("the newest grant of `{0}` waits beside its store")]
-    SpoolWaits(ProfileName),
     /// No login waits to be finished, or it is over.
     #[error("no login of `{0}` waits to be finished")]
     NothingPending(ProfileName),
