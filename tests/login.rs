@@ -63,6 +63,12 @@ fn what_is_wrong_with_the_call_is_said_before_that_nobody_is_there() {
     call(&["x", "--no-browser", authorize, token]).run().expect_code(2).expect_stderr("--client-id");
     call(&["x", "--no-browser", authorize, token, "--client-id", "y", "--client-secret-env", "NOWHERE"]).run().expect_code(2);
     call(&["x", "--no-browser", authorize, token, "--client-id", "y"]).run().expect_code(5);
+    call(&["x", "--param", "nothing"]).run().expect_code(2).expect_stderr("the value of --param <KEY=VALUE> is not one");
+    for id in ["", "y\u{1b}[2J", "y\n", "\u{fc}"] {
+        call(&["x", "--no-browser", authorize, token, "--client-id", id]).run().expect_code(2).expect_stderr("is not a client id");
+    }
+    let public = ["x", "--no-browser", authorize, token, "--client-id", "y", "--client-auth", "none", "--client-secret-stdin"];
+    call(&public).stdin("canary").run().expect_code(2).expect_stderr("a client secret goes with no client");
     assert!(!home.path(".local/share/tokenstrap").exists());
 }
 

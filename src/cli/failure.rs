@@ -114,6 +114,8 @@ impl Failure {
     pub fn of_clap(error: &clap::Error) -> Self {
         use clap::error::{ContextKind, ContextValue, ErrorKind};
         let text = |kind| match error.get(kind) {
+            // Of a flag that is known, clap gives our own words; of any other, what was typed.
+            Some(ContextValue::String(text)) if error.kind() == ErrorKind::ValueValidation => Some(printable(text)),
             Some(ContextValue::String(text)) => Some(printable(text.split('=').next().unwrap_or_default())),
             Some(ContextValue::Strings(texts)) => Some(printable(&texts.join(", "))),
             _ => None,

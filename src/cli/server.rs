@@ -75,10 +75,19 @@ impl ServerArgs {
         }
         settings.variables.extend(self.variables.iter().cloned());
         if let Some(id) = &self.client_id {
+            // VSCHAR of RFC 6749 appendix A.1, and nothing that a terminal would obey.
+            if id.is_empty() || !id.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+                return Err(Failure::usage("the value of --client-id is not a client id").hint("it is printable ASCII"));
+            }
             settings.client_id = Some(id.clone());
         }
         if let Some(name) = &self.client_auth {
-            settings.client_auth = Some(Method::by_name(name).map_err(|error| Failure::usage(error.to_string()))?);
+            let method = Method::by_name(name).map_err(|error| Failure::usage(error.to_string()))?;
+            if !method.needs_secret() && (self.client_secret_stdin || self.client_secret_env.is_some()) {
+                return Err(Failure::usage(format!("a client secret goes with no client of method `{name}`"))
+                    .hint("leave --client-auth out, or the flag for the secret"));
+            }
+            settings.client_auth = Some(method);
         }
         if !self.scopes.is_empty() {
             settings.scopes = Some(self.scopes.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect());
