@@ -169,6 +169,9 @@ fn a_bare_refresh_token_is_spent_at_once_and_what_it_buys_is_stored() {
     let import = || there.call(["import", "till"]).args(client(&scene));
     import().stdin(refresh.as_str()).run().expect_code(2).expect_stderr("client secret");
     import().arg("--client-secret-stdin").stdin(refresh.as_str()).run().expect_code(2).expect_stderr("second line");
+    import().stdin(format!("{refresh}\n{SECRET}\n")).run().expect_code(2).expect_stderr("--client-secret-stdin takes it");
+    let three = format!("{refresh}\n{SECRET}\n{SECRET}\n");
+    import().arg("--client-secret-stdin").stdin(three).run().expect_code(2).expect_stderr("more than two lines");
     assert_eq!(scene.server.token_requests(), 1);
     let taken = import().arg("--client-secret-stdin").stdin(format!("{refresh}\n{SECRET}\n")).run().expect_code(0);
 

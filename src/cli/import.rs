@@ -96,6 +96,9 @@ impl Import {
         let (refresh_token, second) = terminal::two_lines(text)?;
         let given = if self.server.client_secret_stdin {
             Some(second.ok_or_else(|| Failure::usage("standard input has no second line").hint("the second line is the client secret"))?)
+        } else if second.is_some() {
+            return Err(Failure::usage("standard input has a second line, and nothing says what it is")
+                .hint("--client-secret-stdin takes it as the client secret"));
         } else {
             self.server.secret_from_env()?
         };

@@ -152,7 +152,11 @@ pub(super) fn two_lines(text: &Secret) -> Result<(Secret, Option<Secret>), Failu
     if !first.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
         return Err(Failure::usage("what standard input holds is no refresh token"));
     }
-    Ok((Secret::new(first), lines.next().filter(|line| !line.is_empty()).map(Secret::new)))
+    let second = lines.next().filter(|line| !line.is_empty());
+    if lines.any(|line| !line.is_empty()) {
+        return Err(Failure::usage("standard input holds more than two lines"));
+    }
+    Ok((Secret::new(first), second.map(Secret::new)))
 }
 
 /// Asks for a passphrase, twice where it is a new one: a slip of the finger would close a door for good.
