@@ -263,6 +263,21 @@ fn x_05_standard_output_stays_empty_wherever_token_fails() {
 }
 
 #[test]
+fn a_flag_that_would_change_nothing_is_refused() {
+    let scene = logged_in();
+    for args in [
+        &["token", "till", "--env", "NAMED"][..],
+        &["token", "till", "--env", "NAMED", "--format", "header"],
+        &["token", "till", "--env", "NAMED", "--format", "env", "--json"],
+        &["refresh", "till", "--older-than", "7d"],
+    ] {
+        let outcome = scene.call(args.iter().copied()).run().expect_code(2);
+        assert!(args.contains(&"--json") || outcome.stdout.is_empty(), "{outcome}");
+    }
+    scene.call(["token", "till", "--env", "NAMED", "--format", "env"]).run().expect_code(0);
+}
+
+#[test]
 fn x_09_json_is_one_document_on_every_error() {
     let scene = logged_in();
     for (args, code) in [

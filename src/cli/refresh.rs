@@ -31,7 +31,7 @@ pub(super) struct Refresh {
     #[arg(long)]
     all: bool,
     /// With --all, leave grants alone that were refreshed within this time
-    #[arg(long, value_name = "DURATION", requires = "all", value_parser = read_span)]
+    #[arg(long, value_name = "DURATION", requires = "all", conflicts_with = "profile", value_parser = read_span)]
     older_than: Option<Duration>,
     /// Use the refresh token of an answer that failed a check
     #[arg(long, conflicts_with = "all")]

@@ -48,9 +48,9 @@ pub(super) struct Token {
     /// How to print it
     #[arg(long, value_name = "FORMAT", value_parser = formats(), default_value = "raw")]
     format: String,
-    /// Name of the variable in the env format
-    #[arg(long, value_name = "NAME", default_value = "ACCESS_TOKEN")]
-    env: String,
+    /// Name of the variable in the env format [default: ACCESS_TOKEN]
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
     /// First print the line on standard error that makes GitHub's logs mask the token
     #[arg(long)]
     github_mask: bool,
@@ -65,7 +65,12 @@ impl Run for Token {
 
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let profile = context::profile(&self.profile)?;
-        if !output::is_variable(&self.env) {
+        if self.env.is_some() && (self.format != "env" || context.globals.json) {
+            return Err(
+                Failure::usage("--env names the variable of the env format, and another format is asked for").hint("add --format env")
+            );
+        }
+        if !output::is_variable(self.variable()) {
             return Err(Failure::usage("the value of --env is not the name of an environment variable")
                 .hint("use capital letters, digits and underscores"));
         }
@@ -96,10 +101,15 @@ impl Run for Token {
 }
 
 impl Token {
+    fn variable(&self) -> &str {
+        self.env.as_deref().unwrap_or("ACCESS_TOKEN")
+    }
+
     fn print(&self, context: &Context, tokens: &TokenSet) -> Result<Exit, Failure> {
         let name = if context.globals.json { "json" } else { self.format.as_str() };
         let format = output::by_name(name).ok_or_else(|| Failure::usage("there is no such format"))?;
-        let handout = Handout::new(tokens, context.now(), &self.env).map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
+        let handout =
+            Handout::new(tokens, context.now(), self.variable()).map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
         if stdout().is_terminal() {
             context.say("warning: this token is a secret, and this terminal keeps what it shows");
         }
