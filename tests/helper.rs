@@ -49,6 +49,9 @@ fn h_01_and_h_02_and_h_03_hostile_requests_leave_standard_output_empty() {
         let outcome = scene.call(["helper", "git", "till", "get"]).stdin(asked).run().expect_stdout("");
         assert!(!outcome.stderr.contains("hint: run `tokenstrap login"), "{outcome}");
     }
+    // git may ask for more one day; what a helper does not know it passes over.
+    scene.call(["helper", "git", "till", "renew"]).stdin(ASKED).run().expect_code(0).expect_stdout("").expect_stderr("");
+    scene.call(["helper", "git", "till"]).run().expect_code(2).expect_stdout("");
     let huge = "x".repeat(3_000_000);
     scene.call(["helper", "git", "till", "get"]).stdin(huge.clone()).run().expect_stdout("");
     scene.call(["helper", "docker", "till", "get"]).stdin(huge).run().expect_stdout("credentials not found in native keychain\n");

@@ -33,7 +33,8 @@ impl super::Kind for Kind {
             Some("get") => Verb::Get,
             Some("erase") => Verb::Erase,
             Some("store") => Verb::Store,
-            _ => Verb::Unknown,
+            Some(_) => Verb::Later,
+            None => Verb::None,
         };
         Box::new(Git { verb, username: call.username.unwrap_or("oauth2").to_owned(), ephemeral: false })
     }
@@ -43,8 +44,10 @@ enum Verb {
     Get,
     Erase,
     Store,
-    /// git asks helpers to ignore what they do not know.
-    Unknown,
+    /// One of a later git, which asks helpers to ignore what they do not know.
+    Later,
+    /// A person tried it out.
+    None,
 }
 
 struct Git {
@@ -58,7 +61,8 @@ impl Conversation for Git {
         match event {
             Event::Begin => match self.verb {
                 Verb::Get | Verb::Erase | Verb::Store => Step::Read(Extent::Paragraph),
-                Verb::Unknown => Step::Fail(String::new(), Trouble::Unknown),
+                Verb::Later => Step::Done(Secret::new("")),
+                Verb::None => Step::Fail(String::new(), Trouble::Unknown),
             },
             Event::Input(input) => self.asked(input),
             Event::Token(granted) => self.answer(granted),
