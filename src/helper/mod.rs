@@ -120,6 +120,9 @@ pub enum Trouble {
     /// The protocol has no such verb.
     #[error("the protocol has no such operation")]
     Unknown,
+    /// What is bound cannot be written down in this form.
+    #[error("this form knows neither ports nor paths nor clear text, and no host is bound without")]
+    Placeless,
     /// The token cannot be written down in this form.
     #[error("the token cannot be written in this form")]
     Unwritable,

@@ -54,7 +54,10 @@ impl Netrc {
         let hosts: Vec<&str> = granted.hosts.iter().filter_map(|host| host.plain_host()).filter(wanted).collect();
         // Blanks end a word here, and readers disagree about quotes.
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\#".contains(&byte));
-        if hosts.is_empty() || !plain(granted.token()) || !plain(&self.username) {
+        if hosts.is_empty() {
+            return Step::Fail(String::new(), Trouble::Placeless);
+        }
+        if !plain(granted.token()) || !plain(&self.username) {
             return Step::Fail(String::new(), Trouble::Unwritable);
         }
         written(|text| {

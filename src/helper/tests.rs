@@ -244,6 +244,7 @@ fn netrc_has_lines_for_whole_hosts_at_the_port_of_https_alone() {
 
     assert_eq!(text.expose(), "machine a.example login oauth2 password mock-1\n");
     assert_eq!(talk("netrc", None, None, b"", &["good.example"]), (String::new(), Some(Trouble::Unwritable)), "a token with quotes");
+    assert_eq!(talk("netrc", None, None, b"", &["good.example:8443"]), (String::new(), Some(Trouble::Placeless)));
 }
 
 /// A second reader of git's lines, written for this comparison alone.

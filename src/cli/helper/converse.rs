@@ -79,7 +79,7 @@ fn fail(context: &Context, profile: &ProfileName, text: &str, trouble: Trouble, 
             Trouble::Stranger => failure
                 .hint(format!("`tokenstrap bind {profile}` lists the hosts that are served, `tokenstrap bind {profile} HOST` adds one")),
             Trouble::Unknown => failure.hint("`tokenstrap helper KIND --help` shows how it is called"),
-            Trouble::Unwritable => failure,
+            Trouble::Placeless | Trouble::Unwritable => failure,
         };
         failure.tell(false);
     }
