@@ -153,6 +153,10 @@ fn pages_are_followed_on_the_same_host_alone() {
     request(&scene, [at("/list").as_str()]).run().expect_code(0).expect_stdout("[\"/list\"]");
     request(&scene, ["--paginate", at("/away").as_str()]).run().expect_code(6).expect_stderr("the token stays here");
     request(&scene, ["--paginate", at("/again").as_str()]).run().expect_code(6);
+
+    let before = resource.asked().len();
+    request(&scene, ["--paginate", "POST", at("/list").as_str()]).run().expect_code(2).expect_stderr("leave --paginate out");
+    assert_eq!(resource.asked().len(), before);
 }
 
 #[test]

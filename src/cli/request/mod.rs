@@ -78,6 +78,11 @@ impl Run for Request {
             Some(path) => (typed::method(&self.first)?, path.as_str()),
             None => (http::Method::GET, self.first.as_str()),
         };
+        if self.paginate && !matches!(method, http::Method::GET | http::Method::HEAD) {
+            return Err(
+                Failure::usage("--paginate follows the pages of a list, and this call changes something").hint("leave --paginate out")
+            );
+        }
         let headers = typed::headers(&self.headers)?;
         let record = bound::record(context, &profile)?;
         let hosts = bound::hosts(&record);
