@@ -160,6 +160,26 @@ fn pages_are_followed_on_the_same_host_alone() {
 }
 
 #[test]
+fn a_06_a_refused_address_is_named_without_its_password() {
+    let scene = Scene::new();
+    scene.log_in();
+
+    for words in [
+        ["request", "till", "https://u:CANARY@api.example/x"],
+        ["request", "till", "ftp://u:CANARY@api.example/x?y=CANARY"],
+        ["bind", "till", "https://u:CANARY@api.example"],
+    ] {
+        let outcome = scene.call(words).run().expect_code(2).expect_stdout("").expect_stderr("…@api.example");
+        assert!(!outcome.stderr.contains("CANARY"), "{outcome}");
+    }
+    request(&scene, ["https://api.example/x#y"]).run().expect_code(2).expect_stderr("has a fragment");
+
+    let outcome = scene.login_at("https://as.example/a", "https://as.example/t?client_secret=CANARY").arg("--no-browser").run();
+    let outcome = outcome.expect_code(6).expect_stderr("`https://as.example/t` carries a secret in its query");
+    assert!(!outcome.stderr.contains("CANARY"), "{outcome}");
+}
+
+#[test]
 fn at_a_terminal_an_answer_gives_no_orders() {
     let scene = Scene::new();
     scene.log_in();

@@ -5,7 +5,7 @@
 
 use super::{
     bound::{Bound, Target},
-    endpoint::{Endpoint, authority},
+    endpoint::{Endpoint, EndpointError, authority, shown},
 };
 use http::HeaderMap;
 use url::Url;
@@ -28,6 +28,9 @@ pub enum NoPlace {
     /// Not an address or path that every reader takes for the same.
     #[error("`{0}` is neither a path nor an address")]
     Form(String),
+    /// An address, though not one that a token may go to.
+    #[error(transparent)]
+    Address(#[from] EndpointError),
     /// Another host.
     #[error("`{0}` is not bound to this grant")]
     Unbound(String),
@@ -39,13 +42,13 @@ impl Api<'_> {
     /// # Errors
     /// [`NoPlace`].
     pub fn resolve(&self, typed: &str) -> Result<Url, NoPlace> {
-        let shown = || crate::text::printable(typed.split(['?', '#']).next().unwrap_or_default());
+        let shown = || shown(typed);
         if typed.bytes().any(|byte| byte.is_ascii_control() || b"\\ ".contains(&byte)) {
             return Err(NoPlace::Form(shown()));
         }
         let has_scheme = typed.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':'));
         let url = if has_scheme {
-            Endpoint::typed(typed).map_err(|_| NoPlace::Form(shown()))?.url().clone()
+            Endpoint::typed(typed)?.url().clone()
         } else {
             let base = self.base.ok_or(NoPlace::NoBase)?.url().as_str();
             let joined = format!("{}/{}", base.trim_end_matches('/'), typed.trim_start_matches('/'));

@@ -151,7 +151,7 @@ impl FromStr for Bound {
     type Err = BadBound;
 
     fn from_str(text: &str) -> Result<Self, BadBound> {
-        let form = || BadBound::Form(crate::text::printable(text));
+        let form = || BadBound::Form(super::endpoint::shown(text));
         if text.len() > LONGEST {
             return Err(form());
         }

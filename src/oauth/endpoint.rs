@@ -25,6 +25,10 @@ impl Reach {
     }
 }
 
+/// Parameters of token requests that are secrets.
+const SECRETS: [&str; 8] =
+    ["client_secret", "client_assertion", "refresh_token", "access_token", "token", "code", "code_verifier", "password"];
+
 /// An address that passed [`Endpoint::parse`], in the form in which it is used.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -48,6 +52,9 @@ pub enum EndpointError {
     /// A fragment, which RFC 6749 sections 3.1 and 3.2 forbid.
     #[error("`{0}` has a fragment")]
     Fragment(String),
+    /// A secret in the query, where every log on the way keeps it.
+    #[error("`{0}` carries a secret in its query")]
+    Secret(String),
     /// A host with characters that no host has, such as a variable that somebody hoped would be filled in.
     #[error("`{0}` is not the name of a host")]
     Host(String),
@@ -59,7 +66,7 @@ impl Endpoint {
     /// # Errors
     /// One [`EndpointError`] for each rule; the text in it is printable and without its query.
     pub fn parse(text: &str, reach: Reach) -> Result<Self, EndpointError> {
-        let shown = || crate::text::printable(text.split(['?', '#']).next().unwrap_or_default());
+        let shown = || shown(text);
         let url = Url::parse(text).map_err(|_| EndpointError::NotAbsolute(shown()))?;
         let written_with_authority =
             text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://") && !rest.starts_with(":///"));
@@ -92,6 +99,15 @@ impl Endpoint {
     pub fn typed(text: &str) -> Result<Self, EndpointError> {
         let reach = Url::parse(text).map_or(Reach::Public, |url| Reach::of(&url));
         Self::parse(text, reach)
+    }
+
+    /// The same address, unless its query has a parameter that belongs into the body (SECURITY A-06).
+    ///
+    /// # Errors
+    /// [`EndpointError::Secret`].
+    pub fn without_secrets(self) -> Result<Self, EndpointError> {
+        let has_secret = self.0.query_pairs().any(|(name, _)| SECRETS.contains(&&*name.to_ascii_lowercase()));
+        if has_secret { Err(EndpointError::Secret(shown(self.0.as_str()))) } else { Ok(self) }
     }
 
     /// The address, percent-encoded ASCII.
@@ -141,6 +157,18 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// What an error shows of an address that was refused: printable, and without user name, password, query or fragment.
+pub fn shown(text: &str) -> String {
+    let head = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, place) = head.split_at(head.find("//").map_or(0, |at| at + 2));
+    match place.rsplit_once('@') {
+        Some((_, host)) => crate::text::printable(&format!("{scheme}…@{host}")),
+        // What looks like the query may be the end of a password.
+        None if text.contains('@') && (place.contains(':') || !place.contains('/')) => crate::text::printable(&format!("{scheme}…")),
+        None => crate::text::printable(head),
+    }
+}
+
 /// Host and, where it is not the scheme's own, port.
 pub fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -160,6 +188,29 @@ pub fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_refused_is_shown_without_a_secret() {
+        for (typed, seen) in [
+            ("https://u:SECRET@h/x?a=SECRET#SECRET", "https://…@h/x"),
+            ("https://u:SEC@RET@h", "https://…@h"),
+            ("https://u:SEC?RET@h/x", "https://…"),
+            ("https://u:SEC/RE?T@h/x", "https://…"),
+            ("u:SECRET@h", "…@h"),
+            ("https://h/x?mail=a@b&token=SECRET", "https://h/x"),
+            ("h\u{1b}/x", "h<001B>/x"),
+        ] {
+            assert_eq!(shown(typed), seen);
+        }
+        let endpoint = |text: &str| Endpoint::typed(text).expect("an address").without_secrets();
+        assert!(endpoint("https://h/token?tenant=1").is_ok());
+        for query in ["client_secret=SECRET", "tenant=1&Refresh_Token=SECRET", "c%6fde=SECRET"] {
+            let refused = endpoint(&format!("https://h/token?{query}")).expect_err("a secret").to_string();
+            assert_eq!(refused, "`https://h/token` carries a secret in its query", "{query}");
+        }
+        let refused = Endpoint::typed("ftp://u:SECRET@h/").expect_err("no web page").to_string();
+        assert!(!refused.contains("SECRET"), "{refused}");
+    }
 
     #[test]
     fn https_is_taken_and_http_only_on_this_machine() {

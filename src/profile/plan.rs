@@ -107,7 +107,8 @@ pub fn plan(settings: &Settings, entry: Option<&Provider>, metadata: Option<&Ser
 
 fn endpoints(settings: &Settings, entry: Option<&Provider>, metadata: Option<&ServerMetadata>) -> Result<Pins, PlanError> {
     let typed = |what, text: &Option<String>| {
-        text.as_deref().map(|text| Endpoint::typed(text).map_err(|cause| PlanError::Address { what, cause })).transpose()
+        let endpoint = |text| Endpoint::typed(text).and_then(Endpoint::without_secrets);
+        text.as_deref().map(|text| endpoint(text).map_err(|cause| PlanError::Address { what, cause })).transpose()
     };
     let fill = |template: Option<&crate::provider::Template>| match (entry, template) {
         (Some(entry), Some(template)) => {

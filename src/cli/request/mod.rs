@@ -162,12 +162,12 @@ impl Request {
 fn nowhere(error: &NoPlace, profile: &str) -> Failure {
     let failure = match error {
         NoPlace::Unbound(_) => Failure::new(Exit::Refused, error.to_string()),
-        NoPlace::NoBase | NoPlace::Form(_) => Failure::usage(error.to_string()),
+        NoPlace::NoBase | NoPlace::Form(_) | NoPlace::Address(_) => Failure::usage(error.to_string()),
     };
     match error {
         NoPlace::Unbound(host) => failure.hint(format!("`tokenstrap bind {profile} {host}` lets this grant's token go there")),
         NoPlace::NoBase => failure.hint("write the whole address, on a host that is bound to the profile"),
-        NoPlace::Form(_) => failure,
+        NoPlace::Form(_) | NoPlace::Address(_) => failure,
     }
 }
 
