@@ -1,7 +1,7 @@
 //! `request` and `bind` through the real binary.
 
 use crate::{
-    scene::{SECRET, Scene},
+    scene::{SECRET, Scene, begun},
     support::{
         binary::Invocation,
         canary::found_in,
@@ -9,6 +9,7 @@ use crate::{
         running::Stream,
     },
 };
+use tokenstrap::{oauth::redirect_uri::RedirectUri, sandbox::approve};
 
 fn request<'a>(scene: &Scene, words: impl IntoIterator<Item = &'a str>) -> Invocation {
     scene.call(["request", "till"]).args(words)
@@ -118,6 +119,33 @@ fn the_exit_code_says_what_the_server_said() {
 }
 
 #[test]
+fn t_22_no_bound_host_gets_the_client_secret() {
+    let scene = Scene::with(|builder| builder.redirect_uri(RedirectUri::parse("http://127.0.0.1/callback/own").unwrap()));
+    let folder = scene.home.path(".config/tokenstrap/providers");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (authorize, token) = (scene.server.authorization_endpoint(), scene.server.token_endpoint());
+    let base = format!("{}/v1", scene.server.url());
+    let entry = format!(
+        "name = \"own\"\ntitle = \"x\"\nauthorize_url = \"{authorize}\"\ntoken_url = \"{token}\"\nclient_auth = \"client_secret_post\"\n\
+         api_base = \"{base}\"\nbasic_api = true\n"
+    );
+    std::fs::write(folder.join("own.toml"), entry).unwrap();
+    let login = scene.call(["login", "till", "--provider", "own", "--client-id", "till", "--client-secret-env", "TILL_SECRET"]);
+    let (login, page) = begun(login);
+    approve(&page).unwrap();
+    login.finish().expect_code(0);
+    let resource = Resource::plain(|_| ok("{}"));
+    let url = bound(&scene, &resource, "/x");
+
+    let sent = scene.server.requests();
+    request(&scene, ["--basic", "x"]).run();
+    assert_eq!(scene.server.requests(), sent + 1);
+    request(&scene, ["--basic", url.as_str()]).run().expect_code(6).expect_stderr("no bound host gets that");
+    assert!(resource.asked().is_empty());
+    request(&scene, [url.as_str()]).run().expect_code(0);
+}
+
+#[test]
 fn a_short_rate_limit_is_waited_for() {
     let scene = Scene::new();
     scene.log_in();
@@ -141,9 +169,13 @@ fn pages_are_followed_on_the_same_host_alone() {
             "/list?page=2" => format!("X-Next-Page: http://{}/list?page=3\r\n", asked.header("host").unwrap()),
             "/away" => "Link: <https://evil.example/>; rel=next\r\n".to_owned(),
             "/again" => "Link: </again>; rel=next\r\n".to_owned(),
+            "/round" => "Link: </trip>; rel=next\r\n".to_owned(),
+            "/trip" => "Link: </round>; rel=next\r\n".to_owned(),
+            "/heap" => "Link: </heap?2>; rel=next\r\n".to_owned(),
             _ => String::new(),
         };
-        (format!("HTTP/1.1 200 OK\r\n{next}"), format!("[\"{}\"]", asked.target()).into_bytes())
+        let padding = if asked.target().starts_with("/heap") { 33 << 20 } else { 0 };
+        (format!("HTTP/1.1 200 OK\r\n{next}"), format!("[\"{}\"]{}", asked.target(), " ".repeat(padding)).into_bytes())
     });
     let at = |path: &str| format!("http://{}{path}", resource.address);
     bound(&scene, &resource, "");
@@ -153,6 +185,9 @@ fn pages_are_followed_on_the_same_host_alone() {
     request(&scene, [at("/list").as_str()]).run().expect_code(0).expect_stdout("[\"/list\"]");
     request(&scene, ["--paginate", at("/away").as_str()]).run().expect_code(6).expect_stderr("the token stays here");
     request(&scene, ["--paginate", at("/again").as_str()]).run().expect_code(6);
+    request(&scene, ["--paginate", at("/round").as_str()]).run().expect_code(6).expect_stdout("[\"/round\"]\n[\"/trip\"]\n");
+    // One document holds all pages, hence all of them at once.
+    request(&scene, ["--paginate", "--json", at("/heap").as_str()]).run().expect_code(6).expect_stderr("larger than 64 MiB together");
 
     let before = resource.asked().len();
     request(&scene, ["--paginate", "POST", at("/list").as_str()]).run().expect_code(2).expect_stderr("leave --paginate out");

@@ -18,13 +18,16 @@ use crate::{
         api::{Api, NoPlace, next_page},
         message::Response,
     },
-    profile::Record,
+    profile::{ProfileName, Record, Registration},
 };
 use clap::Args;
 use exchange::{Credentials, Exchange};
-use http::header::RETRY_AFTER;
+use http::header::{LOCATION, RETRY_AFTER};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use url::Url;
 
 /// Largest answer of one page; it is held in memory, so that a call is repeated and printed as a whole.
@@ -85,10 +88,12 @@ impl Run for Request {
         }
         let headers = typed::headers(&self.headers)?;
         let record = bound::record(context, &profile)?;
-        let hosts = bound::hosts(&record);
+        // What is bound may have the token; the client's secret goes to the provider's API alone.
+        let hosts = if self.basic { Vec::new() } else { bound::hosts(&record) };
         let registration = record.registration.clone().ok_or_else(|| FlowError::NoGrant(profile.clone()))?;
+        self.check_basic(&registration)?;
         let api = Api { base: registration.pins.api_base.as_ref(), hosts: &hosts };
-        let url = api.resolve(path).map_err(|error| nowhere(&error, &self.profile))?;
+        let url = api.resolve(path).map_err(|error| self.nowhere(&error))?;
         let body = typed::body(&method)?;
         let credentials = self.credentials(context, &profile, record)?;
         let observer = (context.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
@@ -112,31 +117,45 @@ impl Run for Request {
 }
 
 impl Request {
-    fn credentials(&self, context: &Context, profile: &crate::profile::ProfileName, record: Record) -> Result<Credentials, Failure> {
-        if !self.basic {
-            return Ok(Credentials::Token(bound::fresh(context, profile, record, Duration::from_secs(60))?));
+    /// Refuses --basic where the pins of the login do not have it.
+    fn check_basic(&self, registration: &Registration) -> Result<(), Failure> {
+        if !self.basic || registration.pins.basic_api && registration.client_secret.is_some() {
+            return Ok(());
         }
-        match &record.registration {
-            Some(registration) if registration.pins.basic_api && registration.client_secret.is_some() => Ok(Credentials::Basic),
-            _ => Err(Failure::usage("this provider is not known to take client id and secret in the place of a token")
-                .hint("leave --basic out; `tokenstrap providers NAME` says what is known")),
+        Err(Failure::usage("this provider is not known to take client id and secret in the place of a token")
+            .hint("leave --basic out; `tokenstrap providers NAME` says what is known"))
+    }
+
+    fn credentials(&self, context: &Context, profile: &ProfileName, record: Record) -> Result<Credentials, Failure> {
+        if self.basic {
+            return Ok(Credentials::Basic);
         }
+        Ok(Credentials::Token(bound::fresh(context, profile, record, Duration::from_secs(60))?))
     }
 
     fn pages(&self, context: &Context, exchange: &mut Exchange<'_>, first: Url) -> Result<Exit, Failure> {
-        let mut documents = Vec::new();
+        let (mut documents, mut held) = (Vec::new(), 0);
         let mut url = first.clone();
+        let mut seen = BTreeSet::new();
         for _ in 0..MOST_PAGES {
+            seen.insert(url.clone());
             let (reached, response) = exchange.send(&url)?;
             let next = next_page(&reached, &response.headers).filter(|_| self.paginate && response.status.is_success());
             if context.globals.json {
+                held += response.body.len();
+                if held > LARGEST {
+                    return Err(Failure::new(Exit::Refused, "the pages are larger than 64 MiB together")
+                        .hint("leave --json out: each page is printed as it comes then"));
+                }
                 documents.push(document(&response));
             } else {
                 self.print(&response, next.is_some())?;
             }
             match next {
                 None => return conclude(context, &reached, &response, documents),
-                Some(next) if next == url => return Err(Failure::new(Exit::Refused, "the server names a page as its own next one")),
+                Some(next) if seen.contains(&next) => {
+                    return Err(Failure::new(Exit::Refused, "the server names a page as the next one that has been there already"));
+                }
                 Some(next) if next.origin() != first.origin() || !exchange.api.allows(&next) => {
                     return Err(Failure::new(Exit::Refused, "the next page lies on another host, and the token stays here"));
                 }
@@ -157,17 +176,17 @@ impl Request {
         }
         terminal::foreign_answer(&response.body, more_follows)
     }
-}
 
-fn nowhere(error: &NoPlace, profile: &str) -> Failure {
-    let failure = match error {
-        NoPlace::Unbound(_) => Failure::new(Exit::Refused, error.to_string()),
-        NoPlace::NoBase | NoPlace::Form(_) | NoPlace::Address(_) => Failure::usage(error.to_string()),
-    };
-    match error {
-        NoPlace::Unbound(host) => failure.hint(format!("`tokenstrap bind {profile} {host}` lets this grant's token go there")),
-        NoPlace::NoBase => failure.hint("write the whole address, on a host that is bound to the profile"),
-        NoPlace::Form(_) | NoPlace::Address(_) => failure,
+    fn nowhere(&self, error: &NoPlace) -> Failure {
+        let profile = &self.profile;
+        match error {
+            NoPlace::Unbound(host) if self.basic => Failure::new(Exit::Refused, format!("`{host}` is not where the provider's API is"))
+                .hint("--basic sends the client secret, and no bound host gets that"),
+            NoPlace::Unbound(host) => Failure::new(Exit::Refused, error.to_string())
+                .hint(format!("`tokenstrap bind {profile} {host}` lets this grant's token go there")),
+            NoPlace::NoBase => Failure::usage(error.to_string()).hint("write the whole address, on a host that is bound to the profile"),
+            NoPlace::Form(_) | NoPlace::Address(_) => Failure::usage(error.to_string()),
+        }
     }
 }
 
@@ -200,7 +219,9 @@ fn conclude(context: &Context, url: &Url, response: &Response, mut documents: Ve
     let failure = match (exit, wait) {
         (Exit::Later, Some(wait)) => failure.hint(format!("try again in {} s", wait.as_secs())),
         (Exit::Later, None) => failure.hint("try again later"),
-        (Exit::Refused, _) if (300..400).contains(&status) => failure.because("redirects are followed only to hosts that are bound"),
+        (Exit::Refused, _) if response.header(&LOCATION).is_some() => {
+            failure.because("redirects are followed only by GET, three times at most, and to where the token may go")
+        }
         _ => failure,
     };
     // The document of this call has been written; the failure is told to the person only.
