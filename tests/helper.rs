@@ -4,7 +4,7 @@ use crate::{
     scene::{SECRET, Scene},
     support::canary::found_in,
 };
-use std::time::Instant;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::Instant};
 
 /// A profile that is logged in and bound to `good.example`.
 fn bound() -> Scene {
@@ -99,6 +99,17 @@ fn h_09_without_a_grant_every_helper_ends_at_once_and_asks_nobody() {
     assert_eq!(at_terminal.outcome().code, Some(5));
 
     assert!(began.elapsed().as_secs() < 10, "somebody was waited for");
+}
+
+#[test]
+fn h_11_a_description_of_the_cluster_that_is_no_text_is_not_taken_for_none() {
+    let scene = bound();
+    let call = || scene.call(["helper", "kubectl", "till"]);
+    call().run().expect_code(0);
+
+    for odd in [&b"{\xff"[..], b""] {
+        call().env("KUBERNETES_EXEC_INFO", OsStr::from_bytes(odd)).run().expect_code(6).expect_stdout("");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use super::{Call, Conversation, Event, Granted, Step, Trouble, quoted, stranger, written};
 use crate::oauth::bound::Target;
+use serde_json::Value;
 use std::fmt::Write;
 
 /// Versions whose answers have the form that is written here.
@@ -63,8 +64,12 @@ fn read(text: &str) -> Option<(&'static str, Option<Target>)> {
     if info.get("kind").and_then(|kind| kind.as_str()) != Some("ExecCredential") {
         return None;
     }
-    let cluster = info.get("spec").and_then(|spec| spec.get("cluster")).filter(|cluster| !cluster.is_null());
-    match cluster {
+    let spec = match info.get("spec") {
+        None | Some(Value::Null) => None,
+        // Where the token will go stands in it; of another kind, it says nothing that can be believed.
+        Some(spec) => Some(spec.as_object()?),
+    };
+    match spec.and_then(|spec| spec.get("cluster")).filter(|cluster| !cluster.is_null()) {
         None => Some((version, None)),
         Some(cluster) => Some((version, Some(Target::of_address(cluster.get("server")?.as_str()?)?))),
     }

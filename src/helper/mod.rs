@@ -124,7 +124,7 @@ pub enum Trouble {
     #[error("this form knows neither ports nor paths nor clear text, and no host is bound without")]
     Placeless,
     /// The token cannot be written down in this form.
-    #[error("the token cannot be written in this form")]
+    #[error("the token or the user name cannot be written in this form")]
     Unwritable,
 }
 

@@ -23,24 +23,22 @@ impl super::Kind for Kind {
     }
 
     fn begin(&self, call: &Call<'_>) -> Box<dyn Conversation> {
-        let host = call.operand.map(str::to_owned);
-        Box::new(Netrc { host, username: call.username.unwrap_or("oauth2").to_owned() })
+        let one = call.operand.map(|host| Target::new("https", host, None));
+        Box::new(Netrc { one, username: call.username.unwrap_or("oauth2").to_owned() })
     }
 }
 
 struct Netrc {
-    host: Option<String>,
+    /// The host that was named; `None` within where that is no host.
+    one: Option<Option<Target>>,
     username: String,
 }
 
 impl Conversation for Netrc {
     fn advance(&mut self, event: Event<'_>) -> Step {
-        match (event, &self.host) {
-            (Event::Begin, None) => Step::Ask(None),
-            (Event::Begin, Some(host)) => match Target::new("https", host, None) {
-                Some(target) => Step::Ask(Some(target)),
-                None => stranger(),
-            },
+        match (event, &self.one) {
+            (_, Some(None)) => stranger(),
+            (Event::Begin, one) => Step::Ask(one.clone().flatten()),
             (Event::Token(granted), _) => self.answer(granted),
             _ => stranger(),
         }
@@ -49,9 +47,8 @@ impl Conversation for Netrc {
 
 impl Netrc {
     fn answer(&self, granted: &Granted) -> Step {
-        let one = self.host.as_deref();
-        let wanted = |host: &&str| one.is_none_or(|one| one.eq_ignore_ascii_case(host));
-        let hosts: Vec<&str> = granted.hosts.iter().filter_map(|host| host.plain_host()).filter(wanted).collect();
+        let hosts = granted.hosts.iter().filter(|host| self.one.iter().flatten().all(|one| host.serves(one)));
+        let hosts: Vec<&str> = hosts.filter_map(|host| host.plain_host()).collect();
         // Blanks end a word here, and readers disagree about quotes.
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\#".contains(&byte));
         if hosts.is_empty() {

@@ -173,6 +173,9 @@ fn h_11_kubectl_is_answered_in_a_known_version_for_the_bound_server() {
         "{".into(),
         "[]".into(),
         r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"cluster":{}}}"#.into(),
+        r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":[]}"#.into(),
+        r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":"cluster"}"#.into(),
+        String::new(),
         format!("{{\"x\":\"{}\"}}", "y".repeat(2_000_000)),
     ] {
         assert_eq!(ask(&hostile), "");
@@ -245,6 +248,12 @@ fn netrc_has_lines_for_whole_hosts_at_the_port_of_https_alone() {
     assert_eq!(text.expose(), "machine a.example login oauth2 password mock-1\n");
     assert_eq!(talk("netrc", None, None, b"", &["good.example"]), (String::new(), Some(Trouble::Unwritable)), "a token with quotes");
     assert_eq!(talk("netrc", None, None, b"", &["good.example:8443"]), (String::new(), Some(Trouble::Placeless)));
+
+    for (host, answers) in [("a.example", true), ("A.EXAMPLE:443", true), ("b.example:8443", false), ("a.example\nmachine x", false)] {
+        let call = Call { operand: Some(host), username: None, allow_publish: false, env: &|_| None };
+        let step = by_name("netrc").expect("netrc").begin(&call).advance(Event::Token(&token));
+        assert_eq!(matches!(step, Step::Done(text) if text.expose().lines().count() == 1), answers, "{host}");
+    }
 }
 
 /// A second reader of git's lines, written for this comparison alone.

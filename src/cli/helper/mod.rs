@@ -79,6 +79,12 @@ impl FromArgMatches for Helper {
     }
 }
 
+/// A variable as another tool set it: one that is empty or no text is not taken for one that is not there, since what it
+/// would have said is where the token goes.
+fn as_set(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 impl Run for Helper {
     const NAME: &'static str = "helper";
 
@@ -96,7 +102,7 @@ impl Run for Helper {
             operand: self.operand.as_deref(),
             username: self.username.as_deref(),
             allow_publish: self.allow_publish,
-            env: &context::env,
+            env: &as_set,
         };
         converse::converse(&context, &profile, kind.begin(&call).as_mut())
     }
