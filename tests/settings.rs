@@ -1,7 +1,11 @@
 //! Settings files, names and working directories, as an attacker would leave them for the built program.
 
 use crate::{scene::Scene, support::binary::Home};
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+};
 
 fn write(scene: &Scene, below: &str, text: &str) -> std::path::PathBuf {
     let file = scene.home.path(".config/tokenstrap").join(below);
@@ -47,8 +51,32 @@ fn c_02_settings_that_others_could_have_written_are_refused() {
             scene.call(["token", "till"]).env("TOKENSTRAP_STORE", "").run().expect_code(6).expect_stdout("").expect_stderr("chmod");
         }
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let folder = file.parent().unwrap();
+        for (mode, code) in [(0o777, 6), (0o703, 6), (0o1777, 0), (0o700, 0)] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+            scene.call(["token", "till"]).run().expect_code(code);
+        }
     }
     assert_eq!(scene.server.token_requests(), 1);
+}
+
+#[test]
+fn what_names_a_place_and_cannot_be_followed_is_not_passed_over() {
+    let scene = Scene::new();
+    scene.log_in();
+    let odd = OsStr::from_bytes(b"/nowhere/\xff");
+
+    for name in ["TOKENSTRAP_STORE", "TOKENSTRAP_CONFIG", "TOKENSTRAP_KEY_FILE", "XDG_DATA_HOME", "XDG_STATE_HOME", "HOME", "VAULT_ADDR"] {
+        let outcome = scene.call(["token", "till"]).env(name, odd).run().expect_code(2).expect_stdout("");
+        assert!(outcome.stderr.contains(&format!("`{name}` is not UTF-8")), "{outcome}");
+    }
+    scene.call(["token", "till"]).env("SOMEBODY_ELSES", odd).run().expect_code(0);
+
+    let missing = scene.home.path("missing.toml");
+    for call in [scene.call(["token", "till", "--config"]).arg(&missing), scene.call(["token", "till"]).env("TOKENSTRAP_CONFIG", &missing)]
+    {
+        call.run().expect_code(2).expect_stdout("").expect_stderr("there is no settings file");
+    }
 }
 
 #[test]

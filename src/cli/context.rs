@@ -38,6 +38,18 @@ pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Refuses variables of ours whose value is no text: taken for unset, each would silently lead elsewhere, to another store or
+/// folder.
+fn refuse_unreadable() -> Result<(), Failure> {
+    const FOLDERS: [&str; 4] = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];
+    let is_ours = |name: &str| FOLDERS.contains(&name) || name.starts_with("TOKENSTRAP_") || name.starts_with("VAULT_");
+    let unreadable = std::env::vars_os().filter(|(_, value)| value.to_str().is_none());
+    match unreadable.filter_map(|(name, _)| name.into_string().ok()).find(|name| is_ours(name)) {
+        Some(name) => Err(Failure::usage(format!("the environment variable `{}` is not UTF-8", crate::text::printable(&name)))),
+        None => Ok(()),
+    }
+}
+
 /// Names come from the table of stores.
 pub(super) fn store_parser() -> clap::builder::PossibleValuesParser {
     STORES.iter().map(|kind| clap::builder::PossibleValue::new(kind.name()).help(kind.about())).collect::<Vec<_>>().into()
@@ -48,6 +60,7 @@ impl Context {
         if !hardened && globals.verbose > 0 {
             terminal::line("warning: the system does not let this process forbid core dumps");
         }
+        refuse_unreadable()?;
         let folders = Folders::of(&env).map_err(|homeless| Failure::new(Exit::Machine, homeless.to_string()).hint("set HOME"))?;
         let general = globals.config.clone().or_else(|| env("TOKENSTRAP_CONFIG").map(Into::into));
         let config = Config::new(folders.config.clone(), general);

@@ -181,7 +181,7 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let exit = match &error {
-            ConfigError::Form { .. } | ConfigError::Secret { .. } | ConfigError::Clash { .. } => Exit::Usage,
+            ConfigError::Form { .. } | ConfigError::Secret { .. } | ConfigError::Clash { .. } | ConfigError::Missing(_) => Exit::Usage,
             ConfigError::Unsafe { .. } => Exit::Refused,
             ConfigError::Io { .. } => Exit::Machine,
         };

@@ -53,6 +53,11 @@ fn check(path: &Path, file: &File) -> Result<u64, ConfigError> {
     if metadata.mode() & 0o022 != 0 {
         return refused("can be written by others; take that away with `chmod go-w`");
     }
+    // Who may rename in its folder may put another file of the user's there, or none. The sticky bit forbids it.
+    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
+    if folder.is_some_and(|folder| folder.mode() & 0o002 != 0 && folder.mode() & 0o1000 == 0) {
+        return refused("lies in a folder that everybody may write; take that away with `chmod o-w`");
+    }
     Ok(metadata.len())
 }
 

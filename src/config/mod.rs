@@ -69,6 +69,9 @@ pub enum ConfigError {
         /// Why it is not believed.
         reason: String,
     },
+    /// A file that was named is not there.
+    #[error("there is no settings file {0}")]
+    Missing(String),
     /// The system says no.
     #[error("{file}: {reason}")]
     Io {
@@ -94,22 +97,25 @@ const FEW: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Config {
     folder: PathBuf,
-    general: PathBuf,
+    /// In the place of `config.toml`.
+    named: Option<PathBuf>,
 }
 
 impl Config {
-    /// Settings that lie in `folder`; `general` replaces its `config.toml`.
-    pub fn new(folder: PathBuf, general: Option<PathBuf>) -> Self {
-        let general = general.unwrap_or_else(|| folder.join("config.toml"));
-        Self { folder, general }
+    /// Settings that lie in `folder`; the file `named` replaces its `config.toml`.
+    pub fn new(folder: PathBuf, named: Option<PathBuf>) -> Self {
+        Self { folder, named }
     }
 
-    /// Choices for all profiles; none where there is no file.
+    /// Choices for all profiles; none where there is no file and none was named.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn general(&self) -> Result<General, ConfigError> {
-        read(&self.general)
+        match &self.named {
+            None => Ok(read(&self.folder.join("config.toml"))?.unwrap_or_default()),
+            Some(named) => read(named)?.ok_or_else(|| ConfigError::Missing(shown(named))),
+        }
     }
 
     /// Choices for one profile; none where there is no file.
@@ -117,7 +123,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn settings(&self, profile: &ProfileName) -> Result<Settings, ConfigError> {
-        read(&self.path(profile))
+        Ok(read(&self.path(profile))?.unwrap_or_default())
     }
 
     /// The choices for many profiles, in their order, read by as many threads as the machine runs at once.
@@ -213,9 +219,8 @@ fn shown(path: &std::path::Path) -> String {
     crate::text::printable(&path.display().to_string())
 }
 
-fn read<T: Default + for<'de> Deserialize<'de>>(path: &std::path::Path) -> Result<T, ConfigError> {
-    let Some(text) = file::read(path)? else { return Ok(T::default()) };
-    parse(&text, &shown(path))
+fn read<T: for<'de> Deserialize<'de>>(path: &std::path::Path) -> Result<Option<T>, ConfigError> {
+    file::read(path)?.map(|text| parse(&text, &shown(path))).transpose()
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(text: &str, file: &str) -> Result<T, ConfigError> {
