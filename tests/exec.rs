@@ -132,6 +132,10 @@ fn e_07_without_a_token_nothing_is_started() {
     exec(&scene, ["--", "touch", &touch]).run().expect_code(125).expect_stderr("no profile was given");
     exec(&scene, ["till", "--env", "A=till", "--env", "A=till", "--", "touch", &touch]).run().expect_code(125);
 
+    for name in ["", "=till", "A=", "a b", "1A", "LD_PRELOAD", "DYLD_X=till", "PATH", "bash_env"] {
+        exec(&scene, ["till", "--env", name, "--", "touch", &touch]).run().expect_code(125).expect_stderr("(code 2, usage)");
+    }
+
     exec(&scene, ["till"]).run().expect_code(125).expect_stderr("(code 2, usage)");
     exec(&scene, ["till", "--no-such-flag", "--", "touch", &touch]).run().expect_code(125).expect_stdout("");
 

@@ -140,8 +140,8 @@ impl Exec {
                 }
             };
             if !is_variable(&variable.to_ascii_uppercase()) {
-                return Err(Failure::usage("the value of --env is not the name of an environment variable")
-                    .hint("use letters, digits and underscores"));
+                return Err(Failure::usage("the value of --env is not the name of a variable for a token")
+                    .hint("use letters, digits and underscores, and nothing that shells or the loader obey"));
             }
             wanted.push(Wanted { variable: variable.to_owned(), profile });
         }

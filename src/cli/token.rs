@@ -71,8 +71,8 @@ impl Run for Token {
             );
         }
         if !output::is_variable(self.variable()) {
-            return Err(Failure::usage("the value of --env is not the name of an environment variable")
-                .hint("use capital letters, digits and underscores"));
+            return Err(Failure::usage("the value of --env is not the name of a variable for a token")
+                .hint("use capital letters, digits and underscores, and nothing that shells or the loader obey"));
         }
         let settings = context.settings(&profile)?;
         last_use::note(&context.folders.state, profile.as_str());

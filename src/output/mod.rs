@@ -77,10 +77,15 @@ fn is_token(text: &str) -> bool {
     (1..=MAX_TOKEN).contains(&text.len()) && text.bytes().all(|byte| (0x20..0x7F).contains(&byte))
 }
 
-/// Whether a text names an environment variable in the form that every shell takes.
+/// Variables that a shell or the lookup of a program obeys.
+const OBEYED: [&str; 4] = ["PATH", "IFS", "ENV", "BASH_ENV"];
+
+/// Whether a text names an environment variable in the form that every shell takes, and none that a shell or the loader
+/// obeys: it would complain about the token aloud.
 pub fn is_variable(name: &str) -> bool {
     let starts_well = name.bytes().next().is_some_and(|first| first.is_ascii_uppercase() || first == b'_');
-    starts_well && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    let is_obeyed = OBEYED.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_");
+    starts_well && !is_obeyed && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]
