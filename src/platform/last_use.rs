@@ -27,7 +27,8 @@ pub fn note(state: &Path, profile: &str) {
     if let Some(folder) = path.parent() {
         make(folder);
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        // Where its time can be set without opening it, one that is there after all is not opened.
+        options.write(true).create(true).truncate(true).create_new(cfg!(unix));
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let _ = options.open(&path);
