@@ -207,6 +207,8 @@ fn a_06_a_refused_address_is_named_without_its_password() {
         let outcome = scene.call(words).run().expect_code(2).expect_stdout("").expect_stderr("…@api.example");
         assert!(!outcome.stderr.contains("CANARY"), "{outcome}");
     }
+    let outcome = scene.call(["bind", "till", "http://api.example/?x=CANARY"]).run().expect_code(6).expect_stderr("is http");
+    assert!(!outcome.stderr.contains("CANARY"), "{outcome}");
     request(&scene, ["https://api.example/x#y"]).run().expect_code(2).expect_stderr("has a fragment");
 
     let outcome = scene.login_at("https://as.example/a", "https://as.example/t?client_secret=CANARY").arg("--no-browser").run();

@@ -159,7 +159,7 @@ impl FromStr for Bound {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let authority = Authority::new(&scheme.to_ascii_lowercase(), host).ok_or_else(form)?;
         if !authority.https && !authority.is_loopback() {
-            return Err(BadBound::ClearText(crate::text::printable(text)));
+            return Err(BadBound::ClearText(super::endpoint::shown(text)));
         }
         let whole = Self { authority, path: String::new() };
         if trimmed(path).is_empty() { Ok(whole) } else { whole.below(path).map_err(|_| form()) }
