@@ -76,12 +76,16 @@ fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 
-/// A name of letters, digits, hyphens, dots and underscores without an empty label, or an address; IPv6 in brackets.
+/// A name of letters, digits, hyphens, dots and underscores without an empty label or one that begins with a hyphen, or
+/// an address; IPv6 in brackets.
 fn is_host(host: &str) -> bool {
     if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return literal.parse::<std::net::Ipv6Addr>().is_ok();
     }
-    let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    // None begins with a hyphen: it may stand where a tool takes options.
+    let label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
     host.len() <= 253 && host.split('.').all(label)
 }
 
@@ -239,6 +243,7 @@ mod tests {
             "good.example\u{0}",
             " good.example",
             "good_example",
+            "-good.example",
         ] {
             assert!(!Target::new("https", host, None).is_some_and(|target| good.serves(&target)), "{host}");
         }
@@ -251,6 +256,7 @@ mod tests {
 
         assert!(here.serves(&target("http")) && !here.serves(&target("https")));
         assert!(there.serves(&target("https")) && !there.serves(&target("http")));
+        assert!("-x".parse::<Bound>().is_err() && "a.-x/y".parse::<Bound>().is_err());
         assert!(matches!("http://good.example".parse::<Bound>(), Err(BadBound::ClearText(_))));
         assert!(Target::new("ftp", "good.example", None).is_none());
     }
