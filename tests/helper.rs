@@ -113,6 +113,22 @@ fn h_11_a_description_of_the_cluster_that_is_no_text_is_not_taken_for_none() {
 }
 
 #[test]
+fn a_shim_is_named_by_its_whole_path_and_nothing_that_is_in_its_place_is_read_or_replaced() {
+    let scene = bound();
+    let install = || scene.call(["helper", "install", "cargo", "till", "--dir", "shims"]).current_dir(scene.home.path("")).run();
+    let shim = scene.home.path("shims/cargo-credential-tokenstrap-till");
+
+    install().expect_code(0).expect_stderr(&format!("[\"{}\"]", shim.display()));
+    install().expect_code(0).expect_stderr("is there already");
+    std::fs::remove_file(&shim).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &shim, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    install().expect_code(6).expect_stderr("not by this");
+    std::fs::remove_file(&shim).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &shim).unwrap();
+    install().expect_code(6).expect_stderr("not by this");
+}
+
+#[test]
 fn h_10_and_h_12_docker_and_cargo_are_answered_through_the_binary() {
     let scene = bound();
     let token = scene.call(["token", "till"]).run().expect_code(0).stdout.trim_end().to_owned();

@@ -15,9 +15,14 @@ use std::{
 pub(super) fn write(site: &Site<'_>, name: &str, kind: &str) -> Result<(PathBuf, String), Failure> {
     let path = folder(site)?.join(name);
     let text = format!("#!/bin/sh\nexec {} helper {kind} {} \"$@\"\n", site.quoted(), site.profile);
-    match fs::read_to_string(&path) {
-        Ok(present) if present == text => return Ok((path.clone(), format!("✓ {} is there already", path.display()))),
+    match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // A pipe or a device in its place is not read.
+        Ok(present)
+            if present.is_file() && present.len() == text.len() as u64 && fs::read(&path).is_ok_and(|read| read == text.as_bytes()) =>
+        {
+            return Ok((path.clone(), format!("✓ {} is there already", path.display())));
+        }
         _ => return Err(in_the_way(&path.display().to_string())),
     }
     replace(&path, text.as_bytes(), 0o755).map_err(|error| Failure::new(Exit::Machine, "the shim cannot be written").because(error))?;
@@ -26,7 +31,8 @@ pub(super) fn write(site: &Site<'_>, name: &str, kind: &str) -> Result<(PathBuf,
 
 fn folder(site: &Site<'_>) -> Result<PathBuf, Failure> {
     if let Some(folder) = &site.folder {
-        return Ok(folder.clone());
+        // Other tools start it from wherever they are.
+        return std::path::absolute(folder).map_err(|error| Failure::usage("the value of --dir is not a folder").because(error));
     }
     let own = context::env("HOME").map(|home| PathBuf::from(home).join(".local/bin"));
     let paths: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
