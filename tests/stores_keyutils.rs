@@ -116,7 +116,7 @@ fn a_grant_that_its_store_refuses_moves_as_it_waits_beside_it() {
     let moved = script(
         &scene,
         &format!(
-            "strace -f -qq -o /dev/null -P {0} -P {0}/till.grant -e trace=rename,renameat,renameat2 -e inject=rename,renameat,renameat2:error=ENOSPC:when=2+ \"$0\" token till --force-refresh
+            "strace -f -qq -o /dev/null -P {0}/till.grant -e trace=rename,renameat,renameat2 -e inject=rename,renameat,renameat2:error=ENOSPC \"$0\" token till --force-refresh
              ls \"$HOME/.local/state/tokenstrap/spool\"; \"$0\" store migrate till --to keyutils; \"$0\" token till --force-refresh",
             grants.display()
         ),
