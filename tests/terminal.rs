@@ -51,6 +51,41 @@ fn p_02_and_p_03_a_pasted_redirect_finishes_the_login_unseen_and_the_prompt_warn
 }
 
 #[test]
+fn p_03_a_secret_is_hidden_before_it_is_asked_for_and_taken_whole_however_long() {
+    let (home, server) = (Home::new(), server());
+    let mut running = login(&home, &server).at_terminal();
+    running.expect(Stream::Terminal, "Client id");
+    running.send("demo\r");
+
+    running.expect(Stream::Terminal, "Client secret (hidden, Enter for none): ");
+    assert!(!running.echoes());
+    // Longer than a line of the kernel, mistyped first, and pasted as terminals do it.
+    let long = "canary-4711-".repeat(500);
+    running.send(&format!("canary-4711-wrong\u{15}\u{1b}[200~{long}\u{1b}[201~\r"));
+    running.expect(Stream::Terminal, "received, 6000 characters");
+
+    running.expect(Stream::Terminal, "Waiting for consent");
+    running.signal(rustix::process::Signal::INT);
+    let outcome = running.finish();
+    assert!(!outcome.terminal.contains("canary-4711"), "{outcome}");
+}
+
+#[test]
+fn who_gives_up_at_a_hidden_question_gets_the_terminal_back_as_it_was() {
+    let (home, server) = (Home::new(), server());
+    let mut running = login(&home, &server).at_terminal();
+    running.expect(Stream::Terminal, "Client id");
+    running.send("demo\r");
+    running.expect(Stream::Terminal, "Client secret (hidden, Enter for none): ");
+
+    running.send("half\u{3}");
+
+    let outcome = running.outcome();
+    assert_eq!(outcome.signal, Some(2), "{outcome}");
+    assert!(running.echoes() && !outcome.terminal.contains("half"), "{outcome}");
+}
+
+#[test]
 fn the_redirect_uri_to_register_is_shown_before_the_id_is_asked_for() {
     let (home, server) = (Home::new(), server());
     let mut running = login(&home, &server).at_terminal();

@@ -15,6 +15,8 @@ mod exec;
 mod export;
 mod failure;
 mod helper;
+#[cfg(unix)]
+mod hidden;
 mod import;
 mod list;
 mod login;

@@ -5,7 +5,7 @@ use crate::{secret::Secret, text::printable};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 /// Longest secret or address that is read from a person or a pipe, in bytes.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// Whether a person can be asked: standard input and standard error are both a terminal.
 pub(super) fn has_person() -> bool {
@@ -94,8 +94,11 @@ pub(super) fn ask(question: &str, proposal: Option<&str>) -> Result<String, Fail
 
 /// Asks for a secret without showing it; says how long it was, so that a paste that was cut is noticed.
 pub(super) fn ask_secret(question: &str) -> Result<Secret, Failure> {
-    let text = dialoguer::Password::new().with_prompt(question).report(false).allow_empty_password(true).interact();
-    let secret = Secret::new(text.map_err(|error| gone(&error))?);
+    #[cfg(unix)]
+    let text = super::hidden::ask(question, LONGEST).map(|text| Secret::new(text.as_str()));
+    #[cfg(not(unix))]
+    let text = dialoguer::Password::new().with_prompt(question).report(false).allow_empty_password(true).interact().map(Secret::new);
+    let secret = text.map_err(|error| gone(&error))?;
     line(&format!("{question}: received, {} characters", secret.expose().chars().count()));
     Ok(secret)
 }
@@ -110,7 +113,7 @@ pub(super) fn choose(question: &str, items: &[String]) -> Result<usize, Failure>
     dialoguer::FuzzySelect::new().with_prompt(question).items(items).default(0).interact().map_err(|error| gone(&error))
 }
 
-fn gone(error: &dialoguer::Error) -> Failure {
+fn gone(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::LoginNeeded, "the question was not answered").because(error)
 }
 
@@ -121,7 +124,7 @@ pub(super) fn secret_from_stdin() -> Result<Secret, Failure> {
         return Err(Failure::usage("--client-secret-stdin reads a pipe, and standard input is a terminal that would show the secret")
             .hint("leave the flag out and type the secret when asked, or pipe it in"));
     }
-    let text = one_line(&mut stdin.lock(), LONGEST)?;
+    let text = one_line(&mut stdin.lock(), LONGEST as u64)?;
     if text.is_empty() {
         return Err(Failure::usage("standard input holds no client secret"));
     }

@@ -60,6 +60,7 @@ pub struct Running {
     /// What each stream said, by [`Stream`], and how far the test has read.
     said: [(Vec<u8>, usize); 3],
     input: Option<Box<dyn Write + Send>>,
+    terminal: Option<File>,
     deadline: Instant,
     /// The folders it works in stay as long as it may run.
     _home: Home,
@@ -77,6 +78,7 @@ impl Running {
         };
         let mut input: Option<Box<dyn Write + Send>> = child.stdin.take().map(|pipe| Box::new(pipe) as _);
         let mut open = 0;
+        let kept = terminal.as_ref().map(|terminal| terminal.try_clone().unwrap());
         if let Some(terminal) = terminal {
             input = Some(Box::new(terminal.try_clone().unwrap()));
             open += listen(Stream::Terminal, Some(terminal), &sender);
@@ -92,7 +94,18 @@ impl Running {
         if let Stdin::Text(text) = invocation.stdin {
             feed(input.take().unwrap(), text);
         }
-        Self { typed, pid, events, open, status: None, said: Default::default(), input, deadline: Instant::now() + LIMIT, _home: home }
+        Self {
+            typed,
+            pid,
+            events,
+            open,
+            status: None,
+            said: Default::default(),
+            input,
+            terminal: kept,
+            deadline: Instant::now() + LIMIT,
+            _home: home,
+        }
     }
 
     /// The program's process id.
@@ -135,6 +148,12 @@ impl Running {
     pub fn send(&mut self, text: &str) {
         let input = self.input.as_mut().expect("standard input is open");
         input.write_all(text.as_bytes()).and_then(|()| input.flush()).unwrap();
+    }
+
+    /// Whether its terminal shows what is typed.
+    pub fn echoes(&self) -> bool {
+        let modes = rustix::termios::tcgetattr(self.terminal.as_ref().expect("a terminal")).unwrap().local_modes;
+        modes.contains(rustix::termios::LocalModes::ECHO)
     }
 
     /// Closes its standard input, where that is a pipe.
