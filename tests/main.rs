@@ -98,6 +98,8 @@ mod stores_file_faults;
 #[cfg(target_os = "linux")]
 mod stores_file_key;
 #[cfg(target_os = "linux")]
+mod stores_held;
+#[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
 mod stores_keyutils;

@@ -2,7 +2,7 @@
 
 use super::{
     Run, bound,
-    context::{self, Context, Nobody},
+    context::{self, Context},
     failure::{Exit, Failure},
     terminal,
     token::need,
@@ -46,7 +46,7 @@ impl Run for Bind {
             Some(host) => {
                 let mut settings = context.settings(&profile)?;
                 let budget = need(context, Duration::ZERO).budget;
-                let hosts = context.with_world(&settings, &Nobody, |world| {
+                let hosts = context.with_grant(&profile, &settings, |world| {
                     flow::bind(world, &profile, &host, self.remove, budget).map_err(|error| Failure::from(error).hint_login(&profile))
                 })?;
                 // What the next login proposes; what is bound is what the record says.

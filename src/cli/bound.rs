@@ -3,7 +3,7 @@
 //! What is bound lies in the record, never in a file that somebody could edit (SECURITY T-22).
 
 use super::{
-    context::{Context, Nobody},
+    context::Context,
     failure::{Exit, Failure},
     token::{hand_out, need},
 };
@@ -27,7 +27,7 @@ const LEAST: Duration = Duration::from_secs(60);
 /// The stored record.
 pub(super) fn record(context: &Context, profile: &ProfileName) -> Result<Record, Failure> {
     let settings = context.settings(profile)?;
-    let record = context.with_world(&settings, &Nobody, |world| Ok(world.store.load(profile)?))?;
+    let record = context.with_grant(profile, &settings, |world| Ok(world.store.load(profile)?))?;
     Ok(record.ok_or_else(|| FlowError::NoGrant(profile.clone()))?)
 }
 
@@ -73,7 +73,7 @@ pub(super) fn refused(context: &Context, profile: &ProfileName, target: &Target,
     if hosts(&record).iter().any(|host| host.serves(target)) {
         let budget = need(context, LEAST).budget;
         let settings = context.settings(profile)?;
-        context.with_world(&settings, &Nobody, |world| Ok(flow::mark_stale(world, profile, token, budget)?))?;
+        context.with_grant(profile, &settings, |world| Ok(flow::mark_stale(world, profile, token, budget)?))?;
     }
     Ok(())
 }

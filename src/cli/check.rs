@@ -2,7 +2,7 @@
 
 use super::{
     Run,
-    context::{self, Context, Nobody},
+    context::{self, Context},
     failure::{Exit, Failure},
     render::span,
     show::of_account,
@@ -32,7 +32,7 @@ impl Run for Check {
         let settings = context.settings(&profile)?;
         let handed = hand_out(context, &profile, &settings, &need(context, Duration::from_secs(5)))?;
         context.warn(&handed.warnings);
-        let report = context.with_world(&settings, &Nobody, |world| {
+        let report = context.with_grant(&profile, &settings, |world| {
             flow::check(world, &handed.record).map_err(|error| match error {
                 FlowError::NoEndpoint(_) => {
                     Failure::from(error).hint("the token may work all the same; only a call to the server's API can tell")

@@ -3,7 +3,7 @@
 use super::{
     Globals,
     failure::{Exit, Failure},
-    terminal,
+    held, terminal,
 };
 use crate::{
     config::{Config, Folders, General},
@@ -13,11 +13,12 @@ use crate::{
     ports::{AccessTokenCache, Cached, Clock, Hold, Interrupts, TokenStore, Unanswered, UserAgent},
     profile::{ProfileName, Settings},
     secret::Secret,
-    store::{self, KeySource, STORES, cache::KernelCache, spool::FileSpool},
+    store::{self, KeySource, STORES, StoreKind, cache::KernelCache, spool::FileSpool},
 };
 use std::{
+    collections::BTreeSet,
     io::IsTerminal,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Instant, SystemTime},
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub config: Config,
     /// The general settings, read once.
     general: OnceLock<General>,
+    /// Warnings that are not said again.
+    warned: Mutex<BTreeSet<String>>,
     /// When the caller started; adoption of a newer grant is judged by it.
     pub started: SystemTime,
     pub began: Instant,
@@ -64,14 +67,22 @@ impl Context {
         let folders = Folders::of(&env).map_err(|homeless| Failure::new(Exit::Machine, homeless.to_string()).hint("set HOME"))?;
         let general = globals.config.clone().or_else(|| env("TOKENSTRAP_CONFIG").map(Into::into));
         let config = Config::new(folders.config.clone(), general);
-        Ok(Self { globals, folders, config, general: OnceLock::new(), started: SystemTime::now(), began: Instant::now() })
+        Ok(Self {
+            globals,
+            folders,
+            config,
+            general: OnceLock::new(),
+            warned: Mutex::default(),
+            started: SystemTime::now(),
+            began: Instant::now(),
+        })
     }
 
     /// The same where nobody is there.
     pub fn alone(&self) -> Self {
         let globals = Globals { non_interactive: true, ..self.globals.clone() };
         let (folders, config) = (self.folders.clone(), self.config.clone());
-        Self { globals, folders, config, general: OnceLock::new(), started: self.started, began: self.began }
+        Self { globals, folders, config, general: OnceLock::new(), warned: Mutex::default(), started: self.started, began: self.began }
     }
 
     /// Whether a person may be asked.
@@ -104,12 +115,29 @@ impl Context {
         }
     }
 
+    /// Says what deviates, the first time.
+    pub fn warn_once(&self, warning: &str) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned()) {
+            self.warn(&[warning.to_owned()]);
+        }
+    }
+
     /// The store of a profile: flag, variable, the profile's settings, the general ones, else the keychain.
     pub fn store_name(&self, settings: &Settings) -> Result<String, Failure> {
-        if let Some(name) = self.globals.store.clone().or_else(|| env("TOKENSTRAP_STORE")).or_else(|| settings.store.clone()) {
-            return Ok(name);
+        self.named_store().map_or_else(|| self.own_store(settings), Ok)
+    }
+
+    /// The same without what is said for this call alone.
+    pub fn own_store(&self, settings: &Settings) -> Result<String, Failure> {
+        match &settings.store {
+            Some(name) => Ok(name.clone()),
+            None => Ok(self.general()?.store.unwrap_or_else(|| "keychain".to_owned())),
         }
-        Ok(self.general()?.store.unwrap_or_else(|| "keychain".to_owned()))
+    }
+
+    /// The store that a flag or a variable names.
+    pub fn named_store(&self) -> Option<String> {
+        self.globals.store.clone().or_else(|| env("TOKENSTRAP_STORE"))
     }
 
     pub fn general(&self) -> Result<General, Failure> {
@@ -127,15 +155,26 @@ impl Context {
         user_agent: &dyn UserAgent,
         act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let name = self.store_name(settings)?;
-        let kind = store::by_name(&name).ok_or_else(|| {
-            let known: Vec<_> = STORES.iter().map(|kind| kind.name()).collect();
-            Failure::usage(format!("there is no store `{}`", crate::text::printable(&name)))
-                .hint(format!("the stores are: {}", known.join(", ")))
-        })?;
+        let kind = kind(&self.store_name(settings)?)?;
         self.with_store_world(|world| {
             let store = kind.open(world)?;
             self.with_parts(world, store.as_ref(), user_agent, act)
+        })
+    }
+
+    /// The same for whoever uses the grant of a profile: where two stores hold one, the newer.
+    pub fn with_grant<T>(
+        &self,
+        profile: &ProfileName,
+        settings: &Settings,
+        act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let name = self.store_name(settings)?;
+        let (kind, others) = (kind(&name)?, held::others(self, profile, settings, &name)?);
+        self.with_store_world(|world| {
+            let store = kind.open(world)?;
+            let newer = if others.is_empty() { None } else { held::newer(self, world, profile, store.as_ref(), &others) };
+            self.with_parts(world, newer.as_deref().unwrap_or(store.as_ref()), &Nobody, act)
         })
     }
 
@@ -210,6 +249,15 @@ impl Context {
     pub fn now(&self) -> SystemTime {
         SystemClock.now()
     }
+}
+
+/// The kind of store of this name.
+fn kind(name: &str) -> Result<&'static dyn StoreKind, Failure> {
+    store::by_name(name).ok_or_else(|| {
+        let known: Vec<_> = STORES.iter().map(|kind| kind.name()).collect();
+        Failure::usage(format!("there is no store `{}`", crate::text::printable(name)))
+            .hint(format!("the stores are: {}", known.join(", ")))
+    })
 }
 
 /// Reads a profile's name.

@@ -3,13 +3,13 @@
 use super::{
     Run,
     bundle_key::BundleKey,
-    context::{self, Context, Nobody},
+    context::{self, Context},
     failure::{Exit, Failure},
-    terminal,
+    held, terminal,
 };
 use crate::{
     flow,
-    platform::{entropy::SystemEntropy, last_use},
+    platform::entropy::SystemEntropy,
     ports::StoreError,
     profile::Record,
     store::bundle::{self, Contents},
@@ -54,11 +54,11 @@ impl Run for Export {
         let settings = context.settings(&profile)?;
         let key = self.key.to_seal(context, self.passphrase)?;
         let written = RefCell::new(String::new());
-        let record = context.with_world(&settings, &Nobody, |world| {
+        let (record, store) = context.with_grant(&profile, &settings, |world| {
             if world.store.intent(&profile)?.is_some() {
                 context.warn(&["a refresh of this grant did not end; its refresh token may be spent".to_owned()]);
             }
-            flow::export(world, &profile, self.and_forget, |record| -> Result<(), Failure> {
+            let record = flow::export(world, &profile, self.and_forget, |record| -> Result<(), Failure> {
                 let contents = Contents { record: record.clone(), settings: settings.clone() };
                 let text = key.with(|key| bundle::seal(&contents, key, &SystemEntropy))?;
                 if let Some(path) = &self.out {
@@ -66,11 +66,11 @@ impl Run for Export {
                 }
                 written.replace(text);
                 Ok(())
-            })
+            })?;
+            Ok((record, world.store.name()))
         })?;
         if self.and_forget {
-            context.config.forget(&profile)?;
-            last_use::forget(&context.folders.state, profile.as_str());
+            held::let_go(context, &profile, &settings, store)?;
         }
         self.tell(context, &record, &written.borrow())
     }

@@ -5,6 +5,7 @@ use super::{
     bundle_key::BundleKey,
     context::{self, Context, Nobody},
     failure::{Exit, Failure},
+    held,
     render::rfc3339,
     server::{self, ServerArgs},
     show::of_account,
@@ -14,7 +15,10 @@ use crate::{
     flow::{self, World},
     profile::{PlanError, ProfileName, Record, Registration, Settings},
     secret::Secret,
-    store::bundle::{self, Bundle},
+    store::{
+        bundle::{self, Bundle},
+        holders::Holders,
+    },
 };
 use clap::Args;
 use serde_json::json;
@@ -78,7 +82,7 @@ impl Import {
             Ok(flow::import_record(world, &flow::Import { profile, replace: self.replace }, &contents.record)?)
         })?;
         settings.cache = Some(record.id.clone());
-        context.config.save(profile, &settings)?;
+        taken_in(context, profile, &settings)?;
         if flow::is_single_use(&record) {
             context.warn(&[format!(
                 "this refresh token may be good for one use: see that nobody else refreshes it (`tokenstrap logout {}` where it came from)",
@@ -113,14 +117,22 @@ impl Import {
         })?;
         context.warn(&done.warnings);
         settings.cache = Some(done.record.id.clone());
-        context.config.save(profile, &settings)?;
+        taken_in(context, profile, &settings)?;
         tell(context, &done.record, done.unsaved)
     }
 }
 
+/// The settings go with the grant, and where it is is known from now on.
+fn taken_in(context: &Context, profile: &ProfileName, settings: &Settings) -> Result<(), Failure> {
+    context.config.save(profile, settings)?;
+    let used = context.store_name(settings)?;
+    Holders::new(&context.folders.state).add(profile, &used);
+    held::tell_of_others(context, profile, settings, &used)
+}
+
 /// What a flag or a variable says stays said.
 fn chosen_store(context: &Context, stored: &Settings) -> Option<String> {
-    context.globals.store.clone().or_else(|| context::env("TOKENSTRAP_STORE")).or_else(|| stored.store.clone())
+    context.named_store().or_else(|| stored.store.clone())
 }
 
 /// Server and client: what was named, and the secret that is stored for just them.

@@ -4,11 +4,11 @@ use super::{
     Run,
     context::{self, Context, Nobody},
     failure::{Exit, Failure},
-    terminal,
+    held, terminal,
 };
 use crate::{
     flow::{self, FlowError},
-    platform::last_use,
+    profile::Settings,
 };
 use clap::Args;
 use serde_json::json;
@@ -37,7 +37,7 @@ impl Run for Logout {
         // Settings that cannot be read are no reason to keep a grant, if the person insists.
         let settings = match context.settings(&profile) {
             Ok(settings) => settings,
-            Err(_) if self.force => crate::profile::Settings::default(),
+            Err(_) if self.force => Settings { store: context.named_store(), ..Settings::default() },
             Err(failure) => return Err(failure),
         };
         let entry = settings.provider.as_deref().map(|name| context.config.provider(name)).transpose()?.flatten();
@@ -52,8 +52,7 @@ impl Run for Logout {
             })
         })?;
         context.warn(&outcome.warnings);
-        context.config.forget(&profile)?;
-        last_use::forget(&context.folders.state, profile.as_str());
+        held::let_go(context, &profile, &settings, &context.store_name(&settings)?)?;
         let known = outcome.record.is_some();
         if context.globals.json {
             terminal::document(&json!({"profile": profile, "forgotten": known, "revoked": outcome.revoked}))?;

@@ -14,6 +14,7 @@ mod doctor;
 mod exec;
 mod export;
 mod failure;
+mod held;
 mod helper;
 #[cfg(unix)]
 mod hidden;

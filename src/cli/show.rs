@@ -2,7 +2,7 @@
 
 use super::{
     Run,
-    context::{self, Context, Nobody},
+    context::{self, Context},
     failure::{Exit, Failure},
     render::{ago, local, rfc3339, span, words},
     terminal,
@@ -36,10 +36,9 @@ impl Run for Show {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let profile = context::profile(&self.profile)?;
         let settings = context.settings(&profile)?;
-        let store = context.store_name(&settings)?;
-        let (record, place) = context.with_world(&settings, &Nobody, |world| {
+        let (record, store, place) = context.with_grant(&profile, &settings, |world| {
             let record = world.store.load(&profile)?.ok_or_else(|| Failure::from(FlowError::NoGrant(profile.clone())))?;
-            Ok((record, world.store.place()))
+            Ok((record, world.store.name(), world.store.place()))
         })?;
         let sheet = Sheet { context, profile: &profile, settings: &settings, record: &record, store, place, reveal: self.reveal };
         let text = if context.globals.json { terminal::json(&sheet.document()) } else { sheet.text() };
@@ -53,7 +52,7 @@ struct Sheet<'a> {
     profile: &'a ProfileName,
     settings: &'a Settings,
     record: &'a Record,
-    store: String,
+    store: &'static str,
     place: String,
     reveal: bool,
 }

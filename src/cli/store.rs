@@ -9,7 +9,7 @@ use super::{
 use crate::{
     flow,
     profile::Settings,
-    store::{self, STORES},
+    store::{self, STORES, holders::Holders},
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -103,6 +103,7 @@ fn migrate(context: &Context, profile: &str, to: &str) -> Result<Exit, Failure> 
     if from == to {
         return Err(Failure::usage(format!("{profile} is in the store `{to}` already")).hint("--store names the store that it comes from"));
     }
+    let holders = Holders::new(&context.folders.state);
     let kind = store::by_name(to).ok_or_else(|| Failure::usage("there is no such store"))?;
     let (record, place) = context.with_world(&settings, &Nobody, |here| {
         context.with_store_world(|world| {
@@ -112,7 +113,11 @@ fn migrate(context: &Context, profile: &str, to: &str) -> Result<Exit, Failure> 
                 context.say(&format!("note: {caveat}"));
             }
             let settings = Settings { store: Some(to.to_owned()), ..settings.clone() };
-            let record = flow::migrate(here, &there, &profile, |_| Ok::<_, Failure>(context.config.save(&profile, &settings)?))?;
+            let record = flow::migrate(here, &there, &profile, |_| {
+                holders.add(&profile, to);
+                Ok::<_, Failure>(context.config.save(&profile, &settings)?)
+            })?;
+            holders.remove(&profile, &from);
             Ok((record, store.place()))
         })
     })?;

@@ -2,8 +2,9 @@
 
 use super::{
     Run,
-    context::{self, Context, Nobody},
+    context::{self, Context},
     failure::{Exit, Failure},
+    held,
     render::read_span,
     terminal,
 };
@@ -78,7 +79,7 @@ impl Run for Token {
         last_use::note(&context.folders.state, profile.as_str());
         // The cache is passed over where more than the token is asked for.
         let token_alone = !self.force_refresh && !context.globals.json && self.format != "json";
-        if let Some(tokens) = token_alone.then(|| cached(context, &settings, self.min_ttl)).transpose()?.flatten() {
+        if let Some(tokens) = token_alone.then(|| cached(context, &profile, &settings, self.min_ttl)).transpose()?.flatten() {
             return self.print(context, &tokens);
         }
         let need = Need {
@@ -125,11 +126,13 @@ impl Token {
     }
 }
 
-/// The kernel's keyring answers without the store, unless another store is named than the profile's.
-fn cached(context: &Context, settings: &Settings, min_ttl: Duration) -> Result<Option<TokenSet>, Failure> {
+/// The kernel's keyring answers without the store, unless another store is named than the profile's, or several may hold it.
+fn cached(context: &Context, profile: &ProfileName, settings: &Settings, min_ttl: Duration) -> Result<Option<TokenSet>, Failure> {
     let Some(id) = &settings.cache else { return Ok(None) };
-    let plain = context.globals.store.is_none() && context::env("TOKENSTRAP_STORE").is_none();
-    if !plain || !context.uses_cache()? {
+    if context.named_store().is_some() || !context.uses_cache()? {
+        return Ok(None);
+    }
+    if !held::others(context, profile, settings, &context.own_store(settings)?)?.is_empty() {
         return Ok(None);
     }
     let now = context.now();
@@ -150,7 +153,7 @@ fn cached(context: &Context, settings: &Settings, min_ttl: Duration) -> Result<O
 /// One that is saved nowhere is as good as any for now; that it ends the grant is said as a warning.
 pub(super) fn at_hand(context: &Context, profile: &ProfileName, settings: &Settings, min_ttl: Duration) -> Result<TokenSet, Failure> {
     last_use::note(&context.folders.state, profile.as_str());
-    if let Some(tokens) = cached(context, settings, min_ttl)? {
+    if let Some(tokens) = cached(context, profile, settings, min_ttl)? {
         return Ok(tokens);
     }
     let handed = hand_out(context, profile, settings, &need(context, min_ttl))?;
@@ -160,7 +163,7 @@ pub(super) fn at_hand(context: &Context, profile: &ProfileName, settings: &Setti
 
 /// A token for the need; settings that name another server than the grant's are refused before anything is sent.
 pub(super) fn hand_out(context: &Context, profile: &ProfileName, settings: &Settings, need: &Need) -> Result<Handed, Failure> {
-    context.with_world(settings, &Nobody, |world| {
+    context.with_grant(profile, settings, |world| {
         let stale = match flow::peek(world, profile, need) {
             Ok(Ok(handed)) => {
                 // A cache that was lost (another session, a reboot) is filled again by the first call that needs the store.

@@ -205,21 +205,27 @@ impl Record {
         stored.is_none_or(|stored| stored.generation < self.generation && stored.id == self.id)
     }
 
+    /// Whether both hold tokens of one consent, as copies of one grant do: what is spent of the one is spent of the other.
+    pub fn shares_consent_with(&self, other: &Self) -> bool {
+        matches!((&self.current, &other.current), (Some(own), Some(other)) if own.consented_at == other.consented_at)
+    }
+
+    /// Whether its tokens are of a later consent, or of the same one and replaced or asked for later. A record without tokens
+    /// is older than one with them.
+    pub fn is_newer_grant_than(&self, other: &Self) -> bool {
+        let age = |current: &Current| (current.consented_at, current.rotations, current.tokens.requested_at);
+        self.current.as_ref().map(age) > other.current.as_ref().map(age)
+    }
+
     /// This record, which a store had refused, as it follows on the one that is stored now; `None` where the stored grant
     /// is newer. A login that has begun since is kept.
     pub fn brought_into(self, stored: &Self) -> Option<Self> {
         if self.follows(Some(stored)) {
             return Some(self);
         }
-        let is_newer = match (&self.current, &stored.current) {
-            (Some(own), Some(other)) if own.consented_at == other.consented_at => {
-                let resolved = self.suspect.is_some() && stored.suspect.is_none();
-                let asked = (own.rotations, own.tokens.requested_at).cmp(&(other.rotations, other.tokens.requested_at));
-                asked.is_gt() || asked.is_eq() && resolved
-            }
-            (Some(own), Some(other)) => own.consented_at > other.consented_at,
-            (own, other) => own.is_some() && other.is_none(),
-        };
+        let resolved = self.suspect.is_some() && stored.suspect.is_none();
+        let is_newer =
+            self.is_newer_grant_than(stored) || resolved && self.shares_consent_with(stored) && !stored.is_newer_grant_than(&self);
         let generation = stored.generation.checked_add(1)?;
         (self.id == stored.id && is_newer).then(|| Self { generation, pending: stored.pending.clone(), ..self })
     }

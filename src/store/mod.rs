@@ -11,6 +11,7 @@ mod disk;
 mod env;
 pub mod file;
 mod high_water;
+pub mod holders;
 #[cfg(target_os = "linux")]
 mod kernel;
 pub mod keychain;

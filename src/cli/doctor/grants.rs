@@ -11,9 +11,8 @@ use std::collections::BTreeMap;
 /// A grant as one store holds it.
 struct Held {
     store: &'static str,
-    generation: u64,
+    record: Record,
     rows: Vec<Row>,
-    logged_in: bool,
 }
 
 /// Goes through every store that opens.
@@ -69,7 +68,7 @@ fn one(world: &World<'_>, store: &dyn TokenStore, profile: &ProfileName) -> Resu
         rows.push(Row::odd("grants", fact).mend(format!("tokenstrap login {profile}")));
     }
     rows.extend(of_record(profile, &record));
-    Ok(Some(Held { store: name, generation: record.generation, rows, logged_in: record.current.is_some() }))
+    Ok(Some(Held { store: name, record, rows }))
 }
 
 fn of_record(profile: &ProfileName, record: &Record) -> Vec<Row> {
@@ -88,8 +87,10 @@ fn of_record(profile: &ProfileName, record: &Record) -> Vec<Row> {
 
 /// Two stores hold it: both are shown, and which is the newer (SECURITY S-13).
 fn twice(profile: &ProfileName, found: &[Held]) -> Row {
-    let each: Vec<String> = found.iter().map(|held| format!("generation {} in {}", held.generation, held.store)).collect();
-    let newest = found.iter().max_by_key(|held| held.generation).map_or("", |held| held.store);
+    let each: Vec<String> = found.iter().map(|held| format!("generation {} in {}", held.record.generation, held.store)).collect();
+    let by_age =
+        |one: &&Held, other: &&Held| one.record.is_newer_grant_than(&other.record).cmp(&other.record.is_newer_grant_than(&one.record));
+    let newest = found.iter().max_by(by_age).map_or("", |held| held.store);
     let older = found.iter().find(|held| held.store != newest).map_or("", |held| held.store);
     Row::odd("grants", format!("{profile} is held twice: {}; the newer one is in {newest}", each.join(", ")))
         .mend(format!("tokenstrap logout {profile} --store {older}"))
@@ -97,7 +98,7 @@ fn twice(profile: &ProfileName, found: &[Held]) -> Row {
 
 /// A token needs a grant.
 fn missing(look: &Look<'_>, held: &BTreeMap<ProfileName, Vec<Held>>) -> Option<Row> {
-    let in_use = |found: &Vec<Held>| found.iter().any(|found| found.logged_in && found.store == look.chosen);
+    let in_use = |found: &Vec<Held>| found.iter().any(|found| found.record.current.is_some() && found.store == look.chosen);
     let there = match &look.profile {
         Some(profile) => held.get(profile).is_some_and(in_use),
         None => held.values().any(in_use),

@@ -118,7 +118,7 @@ impl Login {
             settings.client_secret_env = Some(variable.clone());
         }
         settings.no_pkce |= self.no_pkce;
-        if let Some(store) = context.globals.store.clone().or_else(|| context::env("TOKENSTRAP_STORE")) {
+        if let Some(store) = context.named_store() {
             settings.store = Some(store);
         }
         Ok(settings)

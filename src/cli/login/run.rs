@@ -9,7 +9,7 @@ use crate::{
     cli::{
         context::Context,
         failure::{Exit, Failure},
-        show, terminal,
+        held, show, terminal,
     },
     flow::{self, Confirm, FlowError, Preflight, World},
     oauth::{
@@ -21,6 +21,7 @@ use crate::{
     provider::Provider,
     redirect::Listener,
     secret::Secret,
+    store::holders::Holders,
     text::printable,
 };
 use std::{cell::RefCell, collections::BTreeMap};
@@ -55,7 +56,9 @@ impl Attempt<'_> {
         }
         let agent = Agent::new(self.context, self.manner.clone(), self.login.timeout);
         let settings = self.settings.borrow().clone();
-        self.context.with_world(&settings, &agent, |world| self.in_world(world, &agent, secret))
+        let exit = self.context.with_world(&settings, &agent, |world| self.in_world(world, &agent, secret))?;
+        held::tell_of_others(self.context, &self.profile, &settings, &self.context.store_name(&settings)?)?;
+        Ok(exit)
     }
 
     fn given_secret(&self) -> Result<Option<Secret>, Failure> {
@@ -103,6 +106,7 @@ impl Attempt<'_> {
         let record = flow::begin(world, &self.profile, &registration)?;
         self.settings.borrow_mut().cache = Some(record.id);
         self.context.config.save(&self.profile, &self.settings.borrow())?;
+        Holders::new(&self.context.folders.state).add(&self.profile, world.store.name());
         if self.manner.person {
             self.context.say(&format!("✓ {} can be written; id and secret are safe from here on", world.store.place()));
         }

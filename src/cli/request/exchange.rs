@@ -4,7 +4,7 @@
 use crate::{
     cli::{
         bound,
-        context::{Context, Nobody},
+        context::Context,
         failure::Failure,
         token::{hand_out, need},
     },
@@ -124,7 +124,7 @@ impl Exchange<'_> {
             self.credentials = Credentials::Token(newer.clone());
             return Ok(true);
         }
-        if !self.context.with_world(&settings, &Nobody, |world| Ok(flow::may_renew(world, &record)))? {
+        if !self.context.with_grant(&self.profile, &settings, |world| Ok(flow::may_renew(world, &record)))? {
             return Ok(false);
         }
         let forced = Need { force: true, ..need(self.context, Duration::from_secs(60)) };

@@ -24,6 +24,14 @@ pub(super) const MOST: usize = 512 * 1024;
 /// After this time a temporary file has no living writer: no call lasts longer than 10 s.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
+/// All bytes of a note of the user's own, with no look at the folders above it: for what nobody has to believe.
+pub(super) fn glance(path: &Path) -> Option<Vec<u8>> {
+    let (file, size) = guard::open_existing(path).ok()??;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).ok()?.min(MOST) + 1);
+    file.take(MOST as u64).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// A folder that was checked when it was opened.
 pub(super) struct Folder(PathBuf);
 

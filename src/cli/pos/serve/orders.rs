@@ -7,7 +7,7 @@
 use super::{Context, Exit, Failure};
 use crate::{
     cli::{
-        context::{self, Nobody},
+        context,
         token::{hand_out, need},
     },
     flow::{self, Budget, Need},
@@ -47,7 +47,7 @@ impl Api {
     pub fn open(context: &Context, profile: &str) -> Result<Self, Failure> {
         let profile = context::profile(profile)?;
         let settings = context.settings(&profile)?;
-        let stored = context.with_world(&settings, &Nobody, |world| Ok(flow::peek(world, &profile, &need(context, MIN_TTL))))?;
+        let stored = context.with_grant(&profile, &settings, |world| Ok(flow::peek(world, &profile, &need(context, MIN_TTL))))?;
         let record = match stored.map_err(|error| Failure::from(error).hint_login(&profile))? {
             Ok(handed) => handed.record,
             Err(stale) => stale,
