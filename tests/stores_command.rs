@@ -130,6 +130,8 @@ fn whatever_a_program_says_is_bounded_printable_and_no_empty_store() {
         ("printf 'one\\nt\\033[2Jwo\\342\\200\\256' >&2; exit 1", "t<001B>[2Jwo<202E>"),
         ("yes x | head -c 100000 | tr -d '\\n' >&2; exit 1", "xxxx"),
         ("yes '{\"missing\": true}' | head -c 3000000", "more than"),
+        // One that never ends is not waited for.
+        ("exec yes '{\"missing\": true}'", "more than"),
         ("kill -9 $$", "signal: 9"),
         ("echo '{\"error\": \"busy\", \"message\": \"a\\u001b[2J\"}'", "a<001B>[2J"),
     ] {

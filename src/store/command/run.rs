@@ -6,7 +6,11 @@ use std::{
     io::{self, Read, Write},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -52,17 +56,22 @@ impl Program {
     /// [`StoreError::Missing`] where it is not there, [`StoreError::Unavailable`] where it fails or takes too long.
     pub(super) fn run(&self, request: &Secret, end: Instant) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let mut child = self.start()?;
-        let answer = child.stdout.take().map(|pipe| reading(pipe, MOST + 1));
-        let talk = child.stderr.take().map(|pipe| reading(pipe, MOST_TALK));
+        let flooded = Arc::new(AtomicBool::new(false));
+        let answer = child.stdout.take().map(|pipe| reading(pipe, MOST + 1, Arc::clone(&flooded)));
+        let talk = child.stderr.take().map(|pipe| reading(pipe, MOST_TALK, Arc::default()));
         if let Some(pipe) = child.stdin.take() {
             writing(pipe, request);
         }
-        let status = wait(&mut child, end);
+        let status = wait(&mut child, end, &flooded);
+        if flooded.load(Ordering::Relaxed) {
+            return Err(self.failed("answered more than an answer can be", None));
+        }
         let status = status.ok_or_else(|| self.failed("did not end in time", talk.as_ref()))?;
         if !status.success() {
             return Err(self.failed(&format!("failed ({status})"), talk.as_ref()));
         }
         let answer = answer.and_then(|answer| answer.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
+        // What came in one piece with the program's end.
         if answer.len() > MOST { Err(self.failed("answered more than an answer can be", None)) } else { Ok(answer) }
     }
 
@@ -95,12 +104,13 @@ impl Program {
     }
 }
 
-/// Reads a pipe to its end on a thread of its own; gives the first `most` bytes.
-fn reading(mut pipe: impl Read + Send + 'static, most: usize) -> Receiver<Zeroizing<Vec<u8>>> {
+/// Reads a pipe to its end on a thread of its own; gives the first `most` bytes, and says so where there are as many.
+fn reading(mut pipe: impl Read + Send + 'static, most: usize, full: Arc<AtomicBool>) -> Receiver<Zeroizing<Vec<u8>>> {
     let (heard, hearing) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
         let _ = pipe.by_ref().take(most as u64).read_to_end(&mut bytes);
+        full.store(bytes.len() == most, Ordering::Relaxed);
         // Nobody listens where the time was up. The rest is read for the program's sake, which else stands still.
         let _ = heard.send(bytes);
         let _ = io::copy(&mut pipe, &mut io::sink());
@@ -116,12 +126,12 @@ fn writing(mut pipe: impl Write + Send + 'static, request: &Secret) {
     });
 }
 
-/// Waits for the end, then ends all of the program's group; `None` where the time was up.
-fn wait(child: &mut Child, end: Instant) -> Option<ExitStatus> {
+/// Waits for the end, then ends all of the program's group; `None` where the time was up or nobody will read on.
+fn wait(child: &mut Child, end: Instant, flooded: &AtomicBool) -> Option<ExitStatus> {
     let ended = loop {
         match has_ended(child) {
             Ok(true) => break true,
-            Ok(false) if Instant::now() < end => thread::sleep(TICK),
+            Ok(false) if Instant::now() < end && !flooded.load(Ordering::Relaxed) => thread::sleep(TICK),
             Ok(false) | Err(_) => break false,
         }
     };
