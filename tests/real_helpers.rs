@@ -104,6 +104,10 @@ fn git_clones_over_https_from_a_server_that_asks_for_the_token() {
 fn docker_finds_its_credentials_through_the_shim() {
     let (scene, token) = logged_in();
     let (folder, path) = shims(&scene);
+    bind(&scene, "http://127.0.0.1:5001");
+    bind(&scene, "registry.example/team");
+    let none = scene.call(["helper", "install", "docker", "till", "--dir"]).arg(&folder).run().expect_code(2);
+    none.expect_stderr("docker asks for whole hosts over https");
     bind(&scene, "registry.example:5000");
     let settings = scene.home.path(".docker/config.json");
     std::fs::create_dir(settings.parent().unwrap()).unwrap();
@@ -117,7 +121,7 @@ fn docker_finds_its_credentials_through_the_shim() {
     let answer = shim.stdin("registry.example:5000").run().expect_code(0);
 
     let document: serde_json::Value = serde_json::from_str(&written).unwrap();
-    assert_eq!(document["credHelpers"]["registry.example:5000"], "tokenstrap-till");
+    assert_eq!(document["credHelpers"], serde_json::json!({"registry.example:5000": "tokenstrap-till"}));
     assert_eq!(document["detachKeys"], "ctrl-x");
     assert_eq!(std::fs::read_to_string(&settings).unwrap(), written);
     assert!(answer.stdout.contains(&format!("\"Secret\":\"{token}\"")), "{answer}");

@@ -4,9 +4,12 @@ use super::{
     Site, in_the_way,
     shim::{self, replace},
 };
-use crate::cli::{
-    context,
-    failure::{Exit, Failure},
+use crate::{
+    cli::{
+        context,
+        failure::{Exit, Failure},
+    },
+    oauth::bound::{Bound, Target},
 };
 use serde_json::{Map, Value, json};
 use std::{fs, io, path::PathBuf};
@@ -16,9 +19,14 @@ const LARGEST: u64 = 1024 * 1024;
 
 pub(super) fn install(site: &Site<'_>) -> Result<Vec<String>, Failure> {
     let name = format!("tokenstrap-{}", site.profile);
+    let hosts: Vec<String> = site.hosts.iter().filter(|host| is_asked_for(host)).map(Bound::authority).collect();
+    if hosts.is_empty() {
+        return Err(Failure::usage("docker asks for whole hosts over https, and none is bound")
+            .hint(format!("run `tokenstrap bind {} HOST` first", site.profile)));
+    }
     let path = settings()?;
     let mut document = read(&path)?;
-    let changed = change(&mut document, site, &name)?;
+    let changed = change(&mut document, hosts, &name)?;
     let (_, wrote) = shim::write(site, &format!("docker-credential-{name}"), "docker")?;
     let mut said = vec![wrote];
     if changed.is_empty() {
@@ -54,12 +62,17 @@ fn read(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
     }
 }
 
+/// Docker names a registry without scheme and path; what it could never be answered for is not written down.
+fn is_asked_for(host: &Bound) -> bool {
+    Target::new("https", &host.authority(), None).is_some_and(|asked| host.serves(&asked))
+}
+
 /// Adds what is missing; gives the hosts that were added.
-fn change(document: &mut Map<String, Value>, site: &Site<'_>, name: &str) -> Result<Vec<String>, Failure> {
+fn change(document: &mut Map<String, Value>, hosts: Vec<String>, name: &str) -> Result<Vec<String>, Failure> {
     let helpers = document.entry("credHelpers").or_insert_with(|| json!({}));
     let Value::Object(helpers) = helpers else { return Err(in_the_way("credHelpers")) };
     let mut added = Vec::new();
-    for host in site.hosts.iter().map(crate::oauth::bound::Bound::authority) {
+    for host in hosts {
         match helpers.get(&host) {
             Some(present) if present == name => {}
             Some(_) => return Err(in_the_way(&format!("credHelpers[\"{host}\"]"))),
