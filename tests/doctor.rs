@@ -110,6 +110,20 @@ fn x_10_whatever_changes_trust_or_place_is_shown_and_no_secret_is() {
 }
 
 #[test]
+fn a_key_that_opens_nothing_is_no_good_wherever_it_comes_from() {
+    let scene = Scene::new();
+    scene.log_in();
+    let key = |outcome: &Outcome| rows(outcome, "file's key");
+
+    let right = doctor(&scene, &["--json"]).run().expect_code(0);
+    let wrong = doctor(&scene, &["--json"]).env("TOKENSTRAP_KEY", "hunter2").run().expect_code(5);
+
+    let said = "from the variable TOKENSTRAP_KEY".to_owned();
+    assert_eq!(key(&right), [("works".into(), said.clone())]);
+    assert_eq!(key(&wrong), [("odd".into(), said)]);
+}
+
+#[test]
 fn o_02_names_of_files_cannot_speak_to_the_terminal() {
     let scene = Scene::new();
     let outcome = doctor(&scene, &["--json"]).env("SSL_CERT_DIR", "/etc/ssl/certs\u{1b}[2J\u{202e}").env("BROWSER", "a\u{7}b").run();

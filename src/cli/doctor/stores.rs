@@ -114,7 +114,13 @@ pub(super) fn key(look: &Look<'_>) -> Vec<Row> {
         }
         (None, None) => return Vec::new(),
     };
-    vec![Row::works("file's key", format!("from {origin}"))]
+    // A key that does not open the store works nowhere, wherever it comes from.
+    let opens = look.context.with_store_world(|world| {
+        let probed = store::by_name("file").map(|kind| kind.open(world).and_then(|store| store.probe()));
+        Ok(!matches!(probed, Some(Err(StoreError::NoKey(_)))))
+    });
+    let row = if opens.unwrap_or(false) { Row::works } else { Row::odd };
+    vec![row("file's key", format!("from {origin}"))]
 }
 
 /// Names and stores to look through: the chosen one, and each other that works without being asked for anything.
