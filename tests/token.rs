@@ -376,3 +376,15 @@ fn o_06_the_mask_comes_before_the_token_and_only_where_it_was_asked_for() {
     let dressed = dressed.env("TOKENSTRAP_STORE", "file").env("TOKENSTRAP_KEY", crate::scene::KEY);
     dressed.run().expect_code(4).expect_stdout("");
 }
+
+#[test]
+fn a_name_that_nobody_logged_in_under_leaves_nothing_behind() {
+    let scene = Scene::new();
+
+    for args in [&["token", "nobody"][..], &["exec", "nobody", "--", "true"], &["helper", "netrc", "nobody"], &["show", "nobody"]] {
+        let outcome = scene.call(args.iter().copied()).run();
+        assert_ne!(outcome.code, Some(0), "{outcome}");
+    }
+
+    assert!(!scene.home.path(".local/state/tokenstrap/used").exists());
+}

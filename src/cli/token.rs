@@ -76,10 +76,10 @@ impl Run for Token {
                 .hint("use capital letters, digits and underscores, and nothing that shells or the loader obey"));
         }
         let settings = context.settings(&profile)?;
-        last_use::note(&context.folders.state, profile.as_str());
         // The cache is passed over where more than the token is asked for.
         let token_alone = !self.force_refresh && !context.globals.json && self.format != "json";
         if let Some(tokens) = token_alone.then(|| cached(context, &profile, &settings, self.min_ttl)).transpose()?.flatten() {
+            last_use::note(&context.folders.state, profile.as_str());
             return self.print(context, &tokens);
         }
         let need = Need {
@@ -92,6 +92,7 @@ impl Run for Token {
             budget: Budget::starting(context.began, self.timeout),
         };
         let handed = hand_out(context, &profile, &settings, &need)?;
+        last_use::note(&context.folders.state, profile.as_str());
         context.warn(&handed.warnings);
         let tokens = handed.tokens().ok_or_else(|| Failure::new(Exit::Bug, "a record without tokens was handed out"))?;
         // Saved nowhere and not printed either: no later call can mend that, a person has to.
@@ -152,11 +153,12 @@ fn cached(context: &Context, profile: &ProfileName, settings: &Settings, min_ttl
 ///
 /// One that is saved nowhere is as good as any for now; that it ends the grant is said as a warning.
 pub(super) fn at_hand(context: &Context, profile: &ProfileName, settings: &Settings, min_ttl: Duration) -> Result<TokenSet, Failure> {
-    last_use::note(&context.folders.state, profile.as_str());
     if let Some(tokens) = cached(context, profile, settings, min_ttl)? {
+        last_use::note(&context.folders.state, profile.as_str());
         return Ok(tokens);
     }
     let handed = hand_out(context, profile, settings, &need(context, min_ttl))?;
+    last_use::note(&context.folders.state, profile.as_str());
     context.warn(&handed.warnings);
     handed.tokens().cloned().ok_or_else(|| Failure::new(Exit::Bug, "a record without tokens was handed out"))
 }
