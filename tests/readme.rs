@@ -56,3 +56,22 @@ fn the_demo_works_at_a_terminal() {
 
     home.tokenstrap().arg("demo").at_terminal().finish().expect_code(0);
 }
+
+#[test]
+fn x_12_neither_readme_nor_help_nor_examples_put_a_secret_on_a_command_line() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let home = Home::new();
+    let pages = home.root().join("pages");
+    fs::create_dir(&pages).unwrap();
+    home.tokenstrap().arg("manual").arg(&pages).run().expect_code(0);
+    let mut texts = [files(&pages), files(&top.join("examples"))].concat();
+    assert!(texts.len() > 30, "{texts:?}");
+    texts.push(top.join("README.md").display().to_string());
+
+    for file in texts {
+        let text = fs::read_to_string(&file).unwrap().replace('\\', "");
+        for wrong in ["Bearer $", "Bearer ey", "-H \"$", "client_secret=", "password=", "--client-secret ", "--body \"$", "set -x"] {
+            assert!(!text.contains(wrong), "{file}: {wrong}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Settings files, names and working directories, as an attacker would leave them for the built program.
 
-use crate::{scene::Scene, support::binary::Home};
+use crate::{
+    scene::Scene,
+    support::{binary::Home, real},
+};
 use std::{
     ffi::OsStr,
     fs,
@@ -13,6 +16,36 @@ fn write(scene: &Scene, below: &str, text: &str) -> std::path::PathBuf {
     fs::write(&file, text).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     file
+}
+
+#[test]
+fn x_10_a_program_that_outranks_its_caller_obeys_nobody() {
+    const WHAT: &str = "a program with more rights than its caller";
+    if !rustix::process::geteuid().is_root() || !real::programs(WHAT, &["setcap", "setpriv"]) {
+        return real::left_out_anywhere(WHAT, "only root can make one");
+    }
+    let scene = Scene::new();
+    scene.log_in();
+    let folder = scene.home.root().join("shared");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(scene.home.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.join("tokenstrap");
+    fs::copy(env!("CARGO_BIN_EXE_tokenstrap"), &program).unwrap();
+    let started = |prefix: &[&str]| {
+        let call = scene.home.program(prefix[0]).args(&prefix[1..]).arg(&program).args(["providers"]);
+        call.env("HOME", &folder).env("TOKENSTRAP_CONFIG", "/nowhere").run()
+    };
+    let other = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let told = started(&other);
+    assert!(!told.stderr.contains("more rights"), "{told}");
+
+    let capable = std::process::Command::new("setcap").arg("cap_net_bind_service=+ep").arg(&program).status().unwrap();
+    assert!(capable.success());
+    started(&other).expect_code(6).expect_stdout("").expect_stderr("more rights than whoever started it");
+
+    std::os::unix::fs::chown(&program, Some(65534), Some(65534)).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    started(&["env"]).expect_code(6).expect_stderr("more rights than whoever started it");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     config::{Config, Folders, General},
     flow,
     http::client::{Client, Options},
-    platform::{clock::SystemClock, entropy::SystemEntropy, lock::FileLock, signals},
+    platform::{clock::SystemClock, entropy::SystemEntropy, harden, lock::FileLock, signals},
     ports::{AccessTokenCache, Cached, Clock, Hold, Interrupts, TokenStore, Unanswered, UserAgent},
     profile::{ProfileName, Settings},
     secret::Secret,
@@ -62,6 +62,11 @@ impl Context {
     pub fn new(globals: Globals, hardened: bool) -> Result<Self, Failure> {
         if !hardened && globals.verbose > 0 {
             terminal::line("warning: the system does not let this process forbid core dumps");
+        }
+        if harden::outranks_its_caller() {
+            return Err(Failure::new(Exit::Refused, "this program runs with more rights than whoever started it")
+                .because("whoever sets its variables would say where the secrets of somebody else go")
+                .hint("take the set-user-ID bit or the file capabilities off it (`setcap -r FILE`)"));
         }
         refuse_unreadable()?;
         let folders = Folders::of(&env).map_err(|homeless| Failure::new(Exit::Machine, homeless.to_string()).hint("set HOME"))?;

@@ -18,6 +18,25 @@ pub fn begin() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether this process can do more than whoever started it, by a set-user-ID bit or by file capabilities: then the environment
+/// is not its own user's (SECURITY X-10). Capabilities that the caller has, too, are ambient.
+pub fn outranks_its_caller() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::process::{getegid, geteuid, getgid, getuid};
+        if getuid() != geteuid() || getgid() != getegid() {
+            return true;
+        }
+    }
+    #[cfg(target_os = "linux")]
+    if !rustix::process::geteuid().is_root() {
+        use rustix::thread::{capabilities, capability_is_in_ambient_set};
+        let is_own = |capability| !capability_is_in_ambient_set(capability).unwrap_or(false);
+        return capabilities(None).is_ok_and(|sets| sets.permitted.iter().any(is_own));
+    }
+    false
+}
+
 /// Restores the soft limit that this process was started with, for a program that is about to take its place.
 ///
 /// Other processes are kept out until that program runs; the kernel lets them in again for it.
