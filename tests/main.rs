@@ -20,6 +20,8 @@ mod ci_vault;
 mod consent;
 mod coverage;
 #[cfg(target_os = "linux")]
+mod device;
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(target_os = "linux")]
 mod exec;

@@ -4,6 +4,7 @@
 //! only where the address that the user typed is itself on it, so that a server on the internet cannot send secrets to
 //! a program on this machine. `localhost` counts as loopback and is resolved by us.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
 use url::{Host, Url};
@@ -60,6 +61,21 @@ pub enum EndpointError {
     Host(String),
 }
 
+/// Characters that the URL standard leaves as they are in a path or a query, and RFC 3986 has in neither: among them those that
+/// start something in a shell (SECURITY A-10).
+const ALIEN: &AsciiSet = &CONTROLS.add(b'|').add(b'^').add(b'`').add(b'{').add(b'}').add(b'[').add(b']').add(b'\\');
+
+/// The same address with those characters percent-encoded, too.
+fn in_ascii_of_uris(mut url: Url) -> Url {
+    let path = utf8_percent_encode(url.path(), ALIEN).to_string();
+    let query = url.query().map(|query| utf8_percent_encode(query, ALIEN).to_string());
+    if path != url.path() || query.as_deref() != url.query() {
+        url.set_path(&path);
+        url.set_query(query.as_deref());
+    }
+    url
+}
+
 impl Endpoint {
     /// Reads an address for a server of the given reach.
     ///
@@ -88,7 +104,7 @@ impl Endpoint {
             Some(Host::Domain(name)) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) => {
                 Err(EndpointError::Host(crate::text::printable(name)))
             }
-            _ => Ok(Self(url)),
+            _ => Ok(Self(in_ascii_of_uris(url))),
         }
     }
 

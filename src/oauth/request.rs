@@ -200,6 +200,8 @@ mod tests {
         let url = url("https://h.example/a b/'&`id`;$(x)", &[("login_hint", "ü@x")]).expect("a URL");
 
         assert!(url.as_str().is_ascii() && !url.as_str().contains([' ', '`']));
+        let url = self::url("https://h.example/|calc?a=b|c^{d}", &[]).expect("a URL");
+        assert!(url.as_str().starts_with("https://h.example/%7Ccalc?a=b%7Cc%5E%7Bd%7D"), "{url}");
     }
 
     #[test]
