@@ -72,9 +72,10 @@ fn t_32_a_connection_that_is_reset_at_once_is_not_tried_again() {
         Vec::new()
     });
 
-    let outcome = send(&peer);
+    let trouble = send(&peer).expect_err("no answer");
 
-    assert!(matches!(outcome, Err(Undelivered::PeerEnded { .. })), "{outcome:?}");
+    // Where the reset overtakes the request, nothing was sent.
+    assert!(matches!(trouble, Undelivered::PeerEnded { .. }) || trouble.is_unsent(), "{trouble:?}");
     assert_eq!(peer.seen().len(), 1);
 }
 
