@@ -14,7 +14,8 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Asks at the terminal, which may be another than standard input, and reads one line of at most `longest` bytes.
+/// Asks at the terminal, which may be another than standard input, and reads one line of at most `longest` bytes. What the caller says then stands
+/// behind the question.
 ///
 /// # Errors
 /// [`io::ErrorKind::Interrupted`] where the person gave up, after the signal for it has had no effect; whatever the system says.
@@ -22,14 +23,18 @@ pub(super) fn ask(question: &str, longest: usize) -> io::Result<Zeroizing<String
     let terminal = terminal()?;
     let quiet = Quiet::begin(&terminal)?;
     io::stderr().lock().write_all(format!("{question}: ").as_bytes())?;
-    let typed = read(&terminal, longest);
+    let typed = read(&terminal, longest).and_then(|typed| {
+        let text = String::from_utf8(typed.to_vec()).map(Zeroizing::new);
+        text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "what was typed is not UTF-8"))
+    });
     drop(quiet);
-    let _ = io::stderr().lock().write_all(b"\r\n");
+    if typed.is_err() {
+        let _ = io::stderr().lock().write_all(b"\r\n");
+    }
     if typed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
     }
-    let text = String::from_utf8(typed?.to_vec());
-    text.map(Zeroizing::new).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "what was typed is not UTF-8"))
+    typed
 }
 
 fn terminal() -> io::Result<File> {

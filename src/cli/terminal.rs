@@ -95,11 +95,14 @@ pub(super) fn ask(question: &str, proposal: Option<&str>) -> Result<String, Fail
 /// Asks for a secret without showing it; says how long it was, so that a paste that was cut is noticed.
 pub(super) fn ask_secret(question: &str) -> Result<Secret, Failure> {
     #[cfg(unix)]
-    let text = super::hidden::ask(question, LONGEST).map(|text| Secret::new(text.as_str()));
+    let (text, again) = (super::hidden::ask(question, LONGEST).map(|text| Secret::new(text.as_str())), String::new());
     #[cfg(not(unix))]
-    let text = dialoguer::Password::new().with_prompt(question).report(false).allow_empty_password(true).interact().map(Secret::new);
+    let (text, again) = {
+        let asked = dialoguer::Password::new().with_prompt(question).report(false).allow_empty_password(true).interact();
+        (asked.map(Secret::new), format!("{question}: "))
+    };
     let secret = text.map_err(|error| gone(&error))?;
-    line(&format!("{question}: received, {} characters", secret.expose().chars().count()));
+    line(&format!("{again}received, {} characters", secret.expose().chars().count()));
     Ok(secret)
 }
 
