@@ -103,6 +103,23 @@ impl RedirectUri {
         Self::parse(&text).unwrap_or_else(|_| self.clone())
     }
 
+    /// Whether a server that has `known` registered takes this one: byte for byte, the port of a loopback redirect excepted
+    /// (RFC 8252 section 7.3).
+    pub fn is_registered_by(&self, known: &Self) -> bool {
+        self.without_free_port() == known.without_free_port()
+    }
+
+    /// The text without its port, where that may be any.
+    fn without_free_port(&self) -> String {
+        let (Some(_), Some(port), Some((scheme, rest))) = (self.loopback(), self.url.port(), self.text.split_once("://")) else {
+            return self.text.clone();
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(end);
+        let host = authority.strip_suffix(&format!(":{port}")).unwrap_or(authority);
+        format!("{scheme}://{host}{tail}")
+    }
+
     /// What a `Host` header must say for a request to be meant for it (RFC 9110 section 7.2).
     pub fn authority(&self) -> String {
         super::endpoint::authority(&self.url)

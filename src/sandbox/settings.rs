@@ -96,21 +96,8 @@ impl Settings {
 
     /// Whether a redirect URI is registered: byte for byte, the port of a loopback redirect excepted (RFC 8252 section 7.3).
     pub(super) fn is_registered(&self, wanted: &RedirectUri) -> bool {
-        let wanted = comparable(wanted);
-        self.redirect_uris.iter().any(|known| comparable(known) == wanted)
+        self.redirect_uris.iter().any(|known| wanted.is_registered_by(known))
     }
-}
-
-/// The text of a redirect URI, without its port where that may be any.
-fn comparable(uri: &RedirectUri) -> String {
-    let text = uri.as_str();
-    let (Some(_), Some(port), Some((scheme, rest))) = (uri.loopback(), uri.url().port(), text.split_once("://")) else {
-        return text.to_owned();
-    };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let host = authority.strip_suffix(&format!(":{port}")).unwrap_or(authority);
-    format!("{scheme}://{host}{tail}")
 }
 
 #[cfg(test)]
