@@ -185,4 +185,25 @@ mod tests {
         assert!(RedirectUri::parse("http://127.0.0.1@evil.example/cb").is_err());
         assert_eq!(RedirectUri::parse("http://localhost:1/").expect("a redirect URI").loopback(), Some(LoopbackHost::Localhost));
     }
+
+    #[test]
+    fn k_07_redirect_uris_match_exactly_and_only_a_loopback_port_is_free() {
+        let uri = |text: &str| RedirectUri::parse(text).expect("a redirect URI");
+        let registered = |known: &str, wanted: &str| uri(wanted).is_registered_by(&uri(known));
+        let known = "http://127.0.0.1/callback";
+        assert!(registered(known, "http://127.0.0.1:4711/callback"));
+        assert!(registered("http://[::1]:9/callback", "http://[::1]:4711/callback"));
+        for other in [
+            "http://127.0.0.1:4711/callback/",
+            "http://127.0.0.1:4711/Callback",
+            "http://127.0.0.1:4711/callback?x=1",
+            "http://127.0.0.1:4711/%63allback",
+            "http://127.0.0.2:4711/callback",
+            "http://localhost:4711/callback",
+            "https://127.0.0.1:4711/callback",
+        ] {
+            assert!(!registered(known, other), "{other}");
+        }
+        assert!(!registered("https://app.example/cb", "https://app.example:8443/cb"));
+    }
 }
