@@ -51,10 +51,11 @@ impl Attempt<'_> {
         if settings.client_id.is_none() {
             settings.client_id = own.first().map(|client| client.pins.client_id.clone());
         }
-        match settings.client_id {
-            None if !self.login.register && !self.manner.person => Err(PlanError::NoClientId.into()),
-            _ => Ok(own.first().map(|client| (*client).clone())),
+        let is_missing = settings.client_id.is_none() && !self.login.register;
+        if is_missing && self.manner.person && metadata.is_some_and(|metadata| metadata.registration_endpoint.is_some()) {
+            self.context.say("note: this server takes registrations; the same command with --register needs no client id");
         }
+        if is_missing && !self.manner.person { Err(PlanError::NoClientId.into()) } else { Ok(own.first().map(|client| (*client).clone())) }
     }
 
     /// The server is another one than the stored client's: nothing of that client goes there.

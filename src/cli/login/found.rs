@@ -38,7 +38,11 @@ impl Attempt<'_> {
     fn trusted_by(&self, world: &World<'_>, resource: &Resource) -> Result<String, Failure> {
         let found = flow::protected_resource(world, resource).map_err(|error| {
             let failure = Failure::from(error).while_doing(format!("the server of {} cannot be found", printable(resource.as_str())));
-            if failure.exit == Exit::Refused { failure.hint("--issuer names the server, where you know it") } else { failure }
+            if failure.exit == Exit::Refused {
+                failure.hint("it has to be the address by which the API calls itself; where you know its server, name that with --issuer")
+            } else {
+                failure
+            }
         })?;
         let others = match found.further {
             0 => String::new(),
