@@ -239,7 +239,9 @@ fn d_08_an_answer_that_registers_something_else_is_refused_and_nothing_is_kept()
 
 #[test]
 fn d_08_a_name_that_a_terminal_would_obey_is_never_shown_and_the_end_of_a_secret_is_told() {
-    let change = json!({"client_name": "\u{1b}]0;PWN\u{7}", "client_secret_expires_at": 4_102_444_800_u64});
+    let change = json!({
+        "client_name": "\u{1b}]0;PWN\u{7}", "client_secret_expires_at": 4_102_444_800_u64, "token_endpoint_auth_method": "client_secret_post",
+    });
     let api = answering("201 Created", move |_| client(change.clone()));
     let home = Home::new();
 
@@ -248,4 +250,8 @@ fn d_08_a_name_that_a_terminal_would_obey_is_never_shown_and_the_end_of_a_secret
 
     assert!(!outcome.stderr.contains('\u{1b}') && !outcome.stderr.contains("PWN"), "{outcome}");
     assert!(outcome.stderr.contains("as client c1, with a secret that ends at 2100-01-01"), "{outcome}");
+    // What the server made of the client is what it stays.
+    call(&home, ["login", "notes", "--no-browser", "--timeout", "0s"]).run().expect_code(4);
+    let sheet = call(&home, ["show", "notes"]).run().expect_code(0).stdout;
+    assert!(sheet.contains("c1, client_secret_post, registered by itself"), "{sheet}");
 }

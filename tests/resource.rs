@@ -183,6 +183,28 @@ fn t_25_and_d_09_a_later_edit_of_the_resource_is_refused_and_nothing_is_sent() {
 }
 
 #[test]
+fn t_22_the_place_of_a_resource_is_not_bound_to_the_tokens_of_the_next_one() {
+    let server = Sandbox::builder().strict().start().unwrap();
+    let (home, one, two) = (Home::new(), trusting(server.issuer()), trusting(server.issuer()));
+    let log_in = |resource: &str| {
+        let (login, page) = begun(call(&home, ["login", "notes", "--resource", resource, "--register"]));
+        approve(&page).unwrap();
+        login.finish().expect_code(0);
+    };
+    log_in(&address(&one));
+    call(&home, ["bind", "notes", "files.example"]).run().expect_code(0);
+
+    log_in(&address(&two));
+
+    let bound = call(&home, ["bind", "notes"]).run().expect_code(0).stdout;
+    assert_eq!(bound, format!("files.example\n{}\n", address(&two)));
+    call(&home, ["request", "notes", &address(&one)]).run().expect_code(6).expect_stderr("is not bound");
+    // Also what the user binds is not reached where clouds keep their credentials (D-04).
+    call(&home, ["bind", "notes", "169.254.169.254"]).run().expect_code(0);
+    call(&home, ["request", "notes", "https://169.254.169.254/x"]).run().expect_code(6).expect_stderr("a link-local address");
+}
+
+#[test]
 fn d_04_what_a_resource_names_never_leads_to_a_link_local_address() {
     let evil = "https://169.254.169.254/latest";
     let home = Home::new();

@@ -208,9 +208,9 @@ impl From<PlanError> for Failure {
         let failure = Self::new(if refused { Exit::Refused } else { Exit::Usage }, error.to_string());
         match error {
             PlanError::NoServer => failure.hint(
-                "name it with --provider, --issuer, --resource, or --auth-url together with --token-url; `tokenstrap providers` lists the known ones",
+                "name it with --provider, --issuer, or --auth-url together with --token-url; `tokenstrap providers` lists the known ones",
             ),
-            PlanError::NoClientId => failure.hint("pass it with --client-id; --register gets one where the server takes registrations"),
+            PlanError::NoClientId => failure.hint("pass it with --client-id"),
             _ => failure,
         }
     }

@@ -25,8 +25,10 @@ const LONGEST: usize = 8 * 1024;
 pub struct Wanted {
     /// Where the user agent comes back to; none for a login on another device.
     pub redirect_uri: Option<RedirectUri>,
-    /// How tokens are earned, beside refreshing them.
+    /// How tokens are earned.
     pub grant_type: &'static str,
+    /// Whether they are to be refreshed; a server that cannot may refuse whoever asks for it.
+    pub refreshes: bool,
     /// How the client proves who it is.
     pub client_auth: Method,
 }
@@ -74,10 +76,11 @@ impl Wanted {
     /// The request (section 3.1); it carries no secret.
     pub fn request(&self, endpoint: &Endpoint) -> Request {
         let redirect_uris: Vec<&str> = self.redirect_uri.iter().map(RedirectUri::as_str).collect();
+        let grant_types: Vec<&str> = [self.grant_type].into_iter().chain(self.refreshes.then_some("refresh_token")).collect();
         let mut document = json!({
             "client_name": NAME,
             "application_type": "native",
-            "grant_types": [self.grant_type, "refresh_token"],
+            "grant_types": grant_types,
             "response_types": self.redirect_uri.iter().map(|_| "code").collect::<Vec<_>>(),
             "token_endpoint_auth_method": self.client_auth.name(),
         });

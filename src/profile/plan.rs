@@ -196,8 +196,8 @@ fn from_entry(pins: &mut Pins, settings: &Settings, entry: &Provider) -> Result<
 /// Tokens for a resource are meant to be shown there.
 fn for_resource(pins: &mut Pins, resource: &Resource) {
     pins.resource = Some(resource.clone());
-    // Paths are put behind a base, and nothing can be put behind a query.
-    let base = Some(resource.endpoint()).filter(|endpoint| endpoint.url().query().is_none());
+    // Nothing can be put behind a query; and where the provider's API takes the client's secret, no other place is that API.
+    let base = Some(resource.endpoint()).filter(|endpoint| endpoint.url().query().is_none() && !pins.basic_api);
     pins.api_base = pins.api_base.take().or_else(|| base.cloned());
     if let Some(bound) = resource.bound().map(|bound| bound.to_string()).filter(|bound| !pins.hosts.contains(bound)) {
         pins.hosts.push(bound);
@@ -242,4 +242,26 @@ pub fn differs(settings: &Settings, pins: &Pins) -> Option<&'static str> {
     }
     let pinned = pins.revocation_endpoint.as_ref().map(|endpoint| endpoint.url().to_string()).unwrap_or_default();
     other(&settings.revocation_url, &pinned).then_some("revocation endpoint")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_22_a_resource_becomes_no_api_that_takes_the_clients_secret() {
+        let json = serde_json::json!({
+            "authorization_endpoint": "https://as.example/a", "token_endpoint": "https://as.example/t", "client_id": "x", "client_auth": "none",
+        });
+        let base = |resource: &str, basic_api: bool| {
+            let mut pins: Pins = serde_json::from_value(json.clone()).expect("pins");
+            pins.basic_api = basic_api;
+            for_resource(&mut pins, &Resource::parse(resource).expect("a resource"));
+            pins.api_base.map(|base| base.to_string())
+        };
+
+        assert_eq!(base("https://r.example/mcp", false).as_deref(), Some("https://r.example/mcp"));
+        assert_eq!(base("https://r.example/mcp", true), None);
+        assert_eq!(base("https://r.example/mcp?x=1", false), None);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Id, secret and registration belong to the issuer that they came from, and are shown to no other (SECURITY D-07).
 
-use super::run::Attempt;
+use super::{no_client_id, run::Attempt};
 use crate::{
     cli::{
         failure::{Exit, Failure},
@@ -55,7 +55,7 @@ impl Attempt<'_> {
         if is_missing && self.manner.person && metadata.is_some_and(|metadata| metadata.registration_endpoint.is_some()) {
             self.context.say("note: this server takes registrations; the same command with --register needs no client id");
         }
-        if is_missing && !self.manner.person { Err(PlanError::NoClientId.into()) } else { Ok(own.first().map(|client| (*client).clone())) }
+        if is_missing && !self.manner.person { Err(no_client_id()) } else { Ok(own.first().map(|client| (*client).clone())) }
     }
 
     /// The server is another one than the stored client's: nothing of that client goes there.
@@ -94,7 +94,11 @@ impl Attempt<'_> {
     pub(super) fn wants_registration(&self) -> bool {
         let id = self.settings.borrow().client_id.clone();
         if let (true, Some(id)) = (self.login.register, &id) {
-            self.context.say(&format!("note: client {} is registered already and used again", printable(id)));
+            self.context.say(&format!(
+                "note: client {} is registered already and used again; `tokenstrap logout {}` forgets it",
+                printable(id),
+                self.profile
+            ));
         }
         self.login.register && id.is_none()
     }
@@ -138,6 +142,7 @@ impl Attempt<'_> {
         let device = self.login.device;
         Ok(Wanted {
             redirect_uri: (!device).then(|| draft.redirect_uri.clone()),
+            refreshes: metadata.grant_types_supported.as_ref().is_none_or(|types| types.iter().any(|name| name == "refresh_token")),
             grant_type: if device { "urn:ietf:params:oauth:grant-type:device_code" } else { "authorization_code" },
             client_auth,
         })

@@ -31,6 +31,9 @@ use std::{cell::RefCell, net::SocketAddr, time::Duration};
 /// Runs the authorization-code flow with PKCE through a listener on this machine that ends with the login. Client id and
 /// secret are stored before the browser opens, so that a login that fails is repeated with the name alone. At a terminal
 /// whatever is missing is asked for.
+///
+/// An API that says which server it trusts is named by its own address, with --resource: the tokens are made out for it alone.
+/// Where that server takes registrations, --register needs no client that somebody registered before.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  tokenstrap login till --provider lightspeed-o\n  tokenstrap login work --issuer https://id.example --client-id 7f3a --scope openid --scope offline_access\n  tokenstrap login notes --resource https://mcp.example/notes --register\n  pass show till/secret | tokenstrap login till --client-id 7f3a --client-secret-stdin --provider lightspeed-o"
@@ -167,6 +170,18 @@ impl Login {
         }
         Ok(Manner { person, reachable, browser, paste: self.paste, remote: context::env("SSH_CONNECTION").is_some() })
     }
+}
+
+/// Nothing says which server is meant.
+fn no_server() -> Failure {
+    let hint = "name it with --provider, --issuer, --resource, or --auth-url together with --token-url; `tokenstrap providers` lists the known ones";
+    Failure::usage(PlanError::NoServer.to_string()).hint(hint)
+}
+
+/// There is no client id, and nobody to ask.
+fn no_client_id() -> Failure {
+    Failure::usage(PlanError::NoClientId.to_string())
+        .hint("pass it with --client-id; --register gets one where the server takes registrations")
 }
 
 /// There is no way to ask anybody.

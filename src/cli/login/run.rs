@@ -5,7 +5,7 @@ use super::{
     agent::{Agent, Manner},
     ask,
     client::Origin,
-    unattended_failure,
+    no_client_id, no_server, unattended_failure,
 };
 use crate::{
     cli::{
@@ -45,7 +45,7 @@ impl Attempt<'_> {
         }
         if self.entry.is_none() && self.settings.borrow().names_no_server() {
             if !self.manner.person {
-                return Err(PlanError::NoServer.into());
+                return Err(no_server());
             }
             self.entry = Some(ask::provider(self.context)?);
             self.settings.borrow_mut().provider = self.entry.as_ref().map(|entry| entry.name.clone());
@@ -53,7 +53,7 @@ impl Attempt<'_> {
         let secret = self.given_secret()?;
         let may_be_stored = self.settings.borrow().only_resource().is_some();
         if !self.manner.person && !self.login.register && !may_be_stored && self.settings.borrow().client_id.is_none() {
-            return Err(PlanError::NoClientId.into());
+            return Err(no_client_id());
         }
         let agent = Agent::new(self.context, self.manner.clone(), self.login.timeout);
         let settings = self.settings.borrow().clone();

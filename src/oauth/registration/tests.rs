@@ -8,6 +8,7 @@ fn wanted(method: &str) -> Wanted {
     Wanted {
         redirect_uri: Some(RedirectUri::parse(HOME).expect("a redirect URI")),
         grant_type: "authorization_code",
+        refreshes: true,
         client_auth: Method::by_name(method).expect("a method"),
     }
 }
@@ -46,8 +47,9 @@ fn the_request_says_what_a_native_client_is() {
             "response_types": ["code"], "redirect_uris": [HOME], "token_endpoint_auth_method": "none",
         })
     );
-    let device = body(Wanted { redirect_uri: None, ..wanted("none") });
+    let device = body(Wanted { redirect_uri: None, refreshes: false, ..wanted("none") });
     assert_eq!((device.get("redirect_uris"), &device["response_types"]), (None, &json!([])));
+    assert_eq!(device["grant_types"], json!(["authorization_code"]));
 }
 
 #[test]
