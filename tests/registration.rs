@@ -131,10 +131,6 @@ fn d_08_nothing_is_registered_unless_asked_for_and_once_is_enough() {
 
     call(&home, ["login", "notes", "--resource", &resource, "--no-browser"]).run().expect_code(2).expect_stderr("--register");
     assert_eq!(server.requests_to("/register"), 0);
-    // A store that keeps nothing would lose what the server is asked to make.
-    let nowhere = call(&home, ["login", "notes", "--resource", &resource, "--register", "--no-browser", "--store", "env"]).run();
-    nowhere.expect_code(5);
-    assert_eq!(server.requests_to("/register"), 0);
 
     for _ in 0..2 {
         let words = ["login", "notes", "--resource", &resource, "--register", "--no-browser", "--timeout", "0s"];
@@ -146,6 +142,23 @@ fn d_08_nothing_is_registered_unless_asked_for_and_once_is_enough() {
     let untaking = Sandbox::builder().strict().without("/register").start().unwrap();
     let words = ["login", "other", "--issuer", untaking.issuer(), "--register", "--no-browser"];
     call(&home, words).run().expect_code(6).expect_stderr("takes no registrations");
+}
+
+#[test]
+fn d_08_nothing_is_registered_that_could_not_be_kept() {
+    let (first, second) = (strict(), strict());
+    let (home, api, other) = (Home::new(), trusting(first.issuer()), trusting(second.issuer()));
+    let (login, page) = begun(call(&home, ["login", "notes", "--resource", &address(&api), "--register"]));
+    approve(&page).unwrap();
+    login.finish().expect_code(0);
+    let bundle = call(&home, ["export", "notes"]).run().expect_code(0).stdout;
+
+    // A grant in the environment is read and never written.
+    let login = call(&Home::new(), ["login", "notes", "--resource", &address(&other), "--register", "--no-browser"]);
+    let outcome = login.env("TOKENSTRAP_STORE", "env").env("TOKENSTRAP_GRANT", bundle.trim_end()).run().expect_code(5);
+
+    assert!(outcome.stderr.contains("cannot be written"), "{outcome}");
+    assert_eq!((second.requests_to("/register"), second.requests_to("/.well-known/oauth-authorization-server")), (0, 1), "{outcome}");
 }
 
 #[test]

@@ -106,7 +106,8 @@ fn acceptable(visit: &Visit<'_>) -> Result<(), Refused> {
     let (call, strict) = (visit.call, visit.settings.strict);
     match call.kind {
         Kind::Empty | Kind::Form => {}
-        Kind::Json if !strict && is_token_endpoint(&call.path) || call.path == REGISTER => {}
+        Kind::Json if !strict && is_token_endpoint(&call.path) => {}
+        Kind::Json | Kind::Garbled if call.path == REGISTER => {}
         Kind::Garbled if !strict => return Err(Refused::bad("invalid_request", "the body is not a JSON object")),
         _ => return Err(Refused::with(415, "invalid_request", "the body has to be a form")),
     }
