@@ -86,8 +86,9 @@ pub(super) fn register(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
     let redirect_uris = redirect_uris(call)?;
     let secret = if method == "none" { None } else { Some(mint::token()?) };
     let id = mint::token()?;
+    let name = shown(&id);
     let mut document = json!({
-        "client_id": shown(&id),
+        "client_id": name,
         "redirect_uris": redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_method": method,
         "client_name": call.member("client_name")?,
@@ -96,7 +97,7 @@ pub(super) fn register(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
         members.insert("client_secret".to_owned(), shown(secret));
         members.insert("client_secret_expires_at".to_owned(), Value::from(0));
     }
-    let client = Client { id: document["client_id"].as_str().unwrap_or_default().to_owned(), secret, methods: vec![method], redirect_uris };
+    let client = Client { id: name.as_str().unwrap_or_default().to_owned(), secret, methods: vec![method], redirect_uris };
     visit.state.clients.put(&id, client);
     Ok(answer::json(201, &document))
 }
