@@ -122,13 +122,15 @@ fn t_25_an_api_without_a_server_to_trust_is_refused_and_the_root_is_asked_only_a
             (ROOT, _) => Some(ok(&json!({"resource": format!("{origin}/mcp"), "authorization_servers": servers}).to_string())),
             _ => None,
         });
-        let outcome = call(&home, ["login", "notes", "--resource", &address(&api), "--no-browser"]).run().expect_code(expected);
+        let outcome =
+            call(&home, ["login", "notes", "--resource", &address(&api), "--client-id=demo", "--no-browser", "--timeout=0s"]).run();
+        let outcome = outcome.expect_code(expected);
         let targets: Vec<_> = api.asked().iter().map(|asked| asked.target().to_owned()).collect();
         assert_eq!(targets, asked, "{outcome}");
     };
 
     let named = json!([server.issuer()]);
-    try_it("", named.clone(), 2, &[OWN, ROOT]);
+    try_it("", named.clone(), 4, &[OWN, ROOT]);
     for line in ["401 Unauthorized", "403 Forbidden", "410 Gone", "302 Found"] {
         try_it(line, named.clone(), 6, &[OWN]);
     }

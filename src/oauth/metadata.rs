@@ -116,8 +116,11 @@ pub fn issuer(text: &str) -> Result<Endpoint, MetadataFault> {
 /// # Errors
 /// As [`issuer`].
 pub fn issuer_within(text: &str, reach: Reach) -> Result<Endpoint, MetadataFault> {
-    issuer(text)?;
-    Endpoint::parse(text, reach).map_err(MetadataFault::BadIssuer)
+    let endpoint = issuer(text)?;
+    if reach == Reach::Public && endpoint.is_loopback() {
+        return Err(MetadataFault::BadIssuer(EndpointError::NotOnThisMachine(super::endpoint::shown(text))));
+    }
+    Ok(endpoint)
 }
 
 /// Where the metadata of an issuer may lie, in the order in which it is looked for (RFC 8414 sections 3.1 and 5).

@@ -239,7 +239,16 @@ mod tests {
         for servers in [json!("https://as.example"), json!([7]), json!({"a": "https://as.example"})] {
             assert_eq!(named("https://r.example", servers), Err(ResourceFault::Member("authorization_servers")));
         }
-        for server in ["http://as.example", "http://127.0.0.1:9", "https://as.example?x=1", "https://as.example#", "javascript:x", ""] {
+        for server in [
+            "http://as.example",
+            "http://127.0.0.1:9",
+            "https://localhost:9",
+            "https://[::1]",
+            "https://as.example?x=1",
+            "https://as.example#",
+            "javascript:x",
+            "",
+        ] {
             assert!(matches!(named("https://r.example", json!([server])), Err(ResourceFault::Issuer(_))), "{server}");
         }
         assert_eq!(named("http://127.0.0.1:8/mcp", json!(["http://127.0.0.1:9", "https://b.example"])).map(|found| found.further), Ok(1));

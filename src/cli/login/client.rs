@@ -36,6 +36,13 @@ impl Origin {
 }
 
 impl Attempt<'_> {
+    /// Whether no client is known and nobody can be asked for one, which needs no server to be found out.
+    pub(super) fn lacks_client(&self, record: Option<&Record>) -> bool {
+        let is_known =
+            self.settings.borrow().client_id.is_some() || record.is_some_and(|record| flow::stored_clients(record).next().is_some());
+        !is_known && !self.login.register && !self.manner.person
+    }
+
     /// The stored client of this server, where it is the one that is asked for.
     pub(super) fn kept_client(&self, record: Option<&Record>, metadata: Option<&ServerMetadata>) -> Result<Option<Registration>, Failure> {
         let asked = self.settings.borrow().client_id.clone();

@@ -76,6 +76,9 @@ impl Attempt<'_> {
         if !self.manner.reachable {
             return Err(unattended_failure());
         }
+        if self.lacks_client(record.as_ref()) {
+            return Err(no_client_id());
+        }
         let metadata = self.metadata(world)?;
         let kept = self.kept_client(record.as_ref(), metadata.as_ref())?;
         let is_kept = secret.is_none();
