@@ -119,6 +119,10 @@ fn d_07_a_client_id_that_was_typed_for_one_issuer_is_not_shown_to_another() {
     scene.call(["login", "till", "--no-browser"]).run().expect_code(6).expect_stderr("--client-id");
 
     assert!(!seen_by(&other).contains("till") && !seen_by(&other).contains(SECRET));
+    fs::write(&file, text).unwrap();
+    let import = scene.call(["import", "till", "--issuer", other.issuer(), "--replace"]).stdin("mock-refresh");
+    import.run().expect_code(2).expect_stderr("there is no client id");
+    assert!(!seen_by(&other).contains("till") && other.token_requests() == 0);
     let (_login, page) = begun(scene.call(["login", "till", "--issuer", other.issuer(), "--client-id", "demo"]));
     assert_eq!(member(&page, "client_id").as_deref(), Some("demo"));
 }

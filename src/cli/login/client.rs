@@ -49,7 +49,7 @@ impl Attempt<'_> {
         let clients = record.into_iter().flat_map(flow::stored_clients);
         let (own, foreign): (Vec<_>, Vec<_>) = clients
             .filter(|client| asked.as_ref().is_none_or(|id| *id == client.pins.client_id))
-            .partition(|client| !is_elsewhere(client, metadata));
+            .partition(|client| !client.is_elsewhere(metadata.map(|metadata| metadata.issuer.as_str())));
         let is_typed = self.login.server.client_id.is_some();
         if let (true, false, Some(other), Some(metadata)) = (own.is_empty(), is_typed, foreign.first(), metadata) {
             self.leave_behind(other, metadata)?;
@@ -181,13 +181,5 @@ impl Attempt<'_> {
             settings.client_id = None;
         }
         Ok(self.context.config.save(&self.profile, &settings)?)
-    }
-}
-
-/// Whether a client is known to belong to another issuer.
-fn is_elsewhere(client: &Registration, metadata: Option<&ServerMetadata>) -> bool {
-    match (metadata, &client.pins.issuer) {
-        (Some(metadata), Some(issuer)) => metadata.issuer != *issuer,
-        _ => false,
     }
 }
