@@ -19,12 +19,15 @@ use crate::{
         metadata::ServerMetadata,
         redirect_uri::RedirectUri,
     },
-    profile::{Account, Plan, PlanError, ProfileName, Registration, Settings},
+    profile::{Account, Plan, ProfileName, Record, Registration, Settings},
     provider::Provider,
     redirect::Listener,
     secret::Secret,
 };
 use std::{cell::RefCell, collections::BTreeMap};
+
+/// What a login is bound to, the client's secret, and what waits for the redirect.
+type Prepared = (Plan, Option<Secret>, Option<Listener>);
 
 /// One run of the command, once it is clear who is meant and how the person is reached.
 pub(super) struct Attempt<'a> {
@@ -79,8 +82,30 @@ impl Attempt<'_> {
         if self.lacks_client(record.as_ref()) {
             return Err(no_client_id());
         }
+        let (plan, secret, listener) = self.prepare(world, record.as_ref(), secret)?;
+        flow::probe(world)?;
+        if let Some(caveat) = world.store.caveat() {
+            self.context.say(&format!("note: {caveat}"));
+        }
+        let registration = Registration { pins: plan.pins.clone(), client_secret: secret };
+        let record = flow::begin(world, &self.profile, &registration)?;
+        self.settings.borrow_mut().cache = Some(record.id);
+        self.save_settings()?;
+        if self.manner.person {
+            self.context.say(&format!("✓ {} can be written; id and secret are safe from here on", world.store.place()));
+        }
+        if self.login.client_only {
+            self.context.say(&format!("✓ client stored; `tokenstrap login {}` goes on", self.profile));
+            return Ok(Exit::Done);
+        }
+        self.preflight(world, &plan, &registration)?;
+        self.consent(world, agent, plan, registration, listener)
+    }
+
+    /// Server and client are known or found out, asked for or registered; nothing is stored yet.
+    fn prepare(&self, world: &World<'_>, record: Option<&Record>, secret: Option<Secret>) -> Result<Prepared, Failure> {
         let metadata = self.metadata(world)?;
-        let kept = self.kept_client(record.as_ref(), metadata.as_ref())?;
+        let kept = self.kept_client(record, metadata.as_ref())?;
         let is_kept = secret.is_none();
         let has_secret = !is_kept || kept.as_ref().is_some_and(|kept| kept.client_secret.is_some());
         let draft = self.plan(metadata.as_ref(), self.wants_secret(has_secret))?;
@@ -100,23 +125,7 @@ impl Attempt<'_> {
         // A kept secret goes nowhere but to the server that it was given for, whatever an entry says by now.
         plan.preflight = plan.preflight.filter(|endpoint| !is_kept || endpoint.authority() == plan.pins.token_endpoint.authority());
         self.refuse_weak(&plan, secret.as_ref())?;
-        flow::probe(world)?;
-        if let Some(caveat) = world.store.caveat() {
-            self.context.say(&format!("note: {caveat}"));
-        }
-        let registration = Registration { pins: plan.pins.clone(), client_secret: secret };
-        let record = flow::begin(world, &self.profile, &registration)?;
-        self.settings.borrow_mut().cache = Some(record.id);
-        self.save_settings()?;
-        if self.manner.person {
-            self.context.say(&format!("✓ {} can be written; id and secret are safe from here on", world.store.place()));
-        }
-        if self.login.client_only {
-            self.context.say(&format!("✓ client stored; `tokenstrap login {}` goes on", self.profile));
-            return Ok(Exit::Done);
-        }
-        self.preflight(world, &plan, &registration)?;
-        self.consent(world, agent, plan, registration, listener)
+        Ok((plan, secret, listener))
     }
 
     /// A secret is expected unless the person said that there is none.
@@ -174,7 +183,7 @@ impl Attempt<'_> {
                 .hint("pass it with --client-secret-stdin or --client-secret-env VAR"));
         }
         if plan.pins.client_id.is_empty() {
-            return Err(PlanError::NoClientId.into());
+            return Err(no_client_id());
         }
         self.refuse_unprotected(plan)?;
         if self.settings.borrow().no_pkce {
