@@ -10,7 +10,14 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{fs, time::Duration};
-use tokenstrap::sandbox::{Logged, Sandbox, approve};
+use tokenstrap::{
+    http::client::{Client, Options},
+    oauth::endpoint::Endpoint,
+    platform::{clock::SystemClock, entropy::SystemEntropy},
+    sandbox::{Logged, Sandbox, approve},
+    secret::Secret,
+    store::{self, KeySource},
+};
 
 /// An API that answers with these documents by path, and with 404 elsewhere.
 pub(crate) fn api(answer: impl Fn(&str, &str) -> Option<Said> + Send + 'static) -> Resource {
@@ -231,4 +238,39 @@ fn d_04_what_a_resource_names_never_leads_to_a_link_local_address() {
     // Clear text is never fetched at all, wherever it leads (D-02).
     let server = Sandbox::builder().strict().metadata("jwks_uri", "http://169.254.169.254/latest".into()).start().unwrap();
     login(&address(&trusting(server.issuer()))).expect_code(6).expect_stderr("jwks_uri");
+}
+
+#[test]
+fn d_04_a_refresh_is_barred_by_what_the_grant_is_bound_to_whatever_the_settings_say() {
+    let server = Sandbox::builder().strict().start().unwrap();
+    let (home, api) = (Home::new(), trusting(server.issuer()));
+    let (login, page) = begun(call(&home, ["login", "notes", "--resource", &address(&api), "--register"]));
+    approve(&page).unwrap();
+    login.finish().expect_code(0);
+    let world = store::World {
+        data: home.path(".local/share/tokenstrap"),
+        state: home.path(".local/state/tokenstrap"),
+        config: home.path(".config/tokenstrap"),
+        key: KeySource::Text(Secret::new(KEY)),
+        vault: Default::default(),
+        env: &|_| None,
+        transport: &Client::new(Options::default()),
+        command: &[],
+        prompt: false,
+        entropy: &SystemEntropy,
+        clock: &SystemClock,
+    };
+    let store = store::by_name("file").unwrap().open(&world).unwrap();
+    let mut record = store.load(&"notes".parse().unwrap()).unwrap().unwrap();
+    record.registration.as_mut().unwrap().pins.token_endpoint = Endpoint::typed("https://169.254.169.254/token").unwrap();
+    record.generation += 1;
+    store.save(&record).unwrap();
+    let file = home.path(".config/tokenstrap/profiles/notes.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.lines().filter(|line| !line.starts_with("resource")).map(|line| format!("{line}\n")).collect::<String>())
+        .unwrap();
+
+    let outcome = call(&home, ["token", "notes", "--force-refresh"]).run().expect_code(6);
+
+    assert!(outcome.stderr.contains("a link-local address"), "{outcome}");
 }

@@ -144,7 +144,7 @@ impl Context {
     }
 
     /// A client that tells what it does where that is asked for.
-    fn client(&self, bar_link_local: bool) -> Client {
+    pub fn client(&self, bar_link_local: bool) -> Client {
         let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
         Client::new(Options { bar_link_local, observer, ..Options::default() })
     }
