@@ -74,10 +74,16 @@ mod real_helpers;
 mod real_login;
 #[cfg(target_os = "linux")]
 mod real_parts;
+#[cfg(target_os = "linux")]
+mod real_resource;
 mod refresh;
 mod refresh_faults;
 #[cfg(target_os = "linux")]
+mod registration;
+#[cfg(target_os = "linux")]
 mod request;
+#[cfg(target_os = "linux")]
+mod resource;
 mod sandbox;
 mod sandbox_faults;
 mod sandbox_modern;

@@ -1,7 +1,11 @@
 //! The sandbox as a strict server of today, through real sockets.
 
-use crate::rehearsal::{
-    CHALLENGE, HOME, as_client, authorization, authorization_target, code, exchange, get, json, log_in, parameter, post, refresh, text,
+use crate::{
+    raw,
+    rehearsal::{
+        CHALLENGE, HOME, VERIFIER, as_client, authorization, authorization_target, code, exchange, get, json, log_in, parameter, port,
+        post, refresh, text,
+    },
 };
 use serde_json::Value;
 use std::{
@@ -246,4 +250,41 @@ fn the_robot_comes_home_to_the_listener_and_sees_its_last_page() {
     assert_eq!(arrival.status, 200);
     assert!(arrival.url.ends_with("/done"), "{}", arrival.url);
     assert!(matches!(attempt.lock().unwrap().ending(), Some(Ending::Code { code, .. }) if code.expose().starts_with("mock-")));
+}
+
+#[test]
+fn k_07_what_one_client_was_given_serves_no_other_and_a_registered_one_goes_home_only() {
+    let sandbox = strict();
+    let body = format!(r#"{{"redirect_uris":["{HOME}"],"token_endpoint_auth_method":"client_secret_post"}}"#);
+    let head = format!("POST /register HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", port(&sandbox));
+    let register = |body: &str, kind: &str| {
+        raw::ask(port(&sandbox), format!("{head}Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    };
+    let seen = register(&body, "application/json");
+    assert_eq!(seen.status, 201, "{seen:?}");
+    let registered = json(&seen);
+    let (id, secret) = (text(&registered, "client_id"), text(&registered, "client_secret"));
+    let own = [("client_id", id), ("client_secret", secret)];
+    let by_code = |code: &str, client: &[(&str, &str)]| {
+        let grant = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", HOME), ("code_verifier", VERIFIER)];
+        post(&sandbox, "/v1/token.json", &[client, &grant].concat())
+    };
+
+    assert_eq!(by_code(&code(&sandbox, &[]), &own).status, 400);
+    assert_eq!(exchange(&sandbox, &code(&sandbox, &[("client_id", id)])).status, 400);
+    let tokens = json(&by_code(&code(&sandbox, &[("client_id", id)]), &own));
+    assert_eq!(refresh(&sandbox, text(&tokens, "refresh_token")).status, 400);
+    let again = [("grant_type", "refresh_token"), ("refresh_token", text(&tokens, "refresh_token"))];
+    assert_eq!(post(&sandbox, "/v1/token.json", &[&own[..], &again].concat()).status, 200);
+
+    let elsewhere = authorization_target(&sandbox, &[("client_id", id), ("redirect_uri", "https://evil.example/cb")]);
+    assert_eq!(get(&sandbox, &elsewhere, "").header("location"), None);
+    for (body, kind, status) in [
+        (body.as_str(), "text/plain", 415),
+        ("[]", "application/json", 400),
+        (r#"{"redirect_uris":["x"]}"#, "application/json", 400),
+        (r#"{"token_endpoint_auth_method":"private_key_jwt"}"#, "application/json", 400),
+    ] {
+        assert_eq!(register(body, kind).status, status, "{body}");
+    }
 }

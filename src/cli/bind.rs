@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     flow,
-    oauth::bound::{BadBound, Bound},
+    oauth::{
+        bound::{BadBound, Bound},
+        resource::Resource,
+    },
 };
 use clap::Args;
 use serde_json::json;
@@ -49,8 +52,9 @@ impl Run for Bind {
                 let hosts = context.with_grant(&profile, &settings, |world| {
                     flow::bind(world, &profile, &host, self.remove, budget).map_err(|error| Failure::from(error).hint_login(&profile))
                 })?;
-                // What the next login proposes; what is bound is what the record says.
-                settings.hosts.clone_from(&hosts);
+                // What the next login proposes; what is bound is what the record says. The place of the resource goes with it.
+                let own = settings.resource.as_ref().and_then(Resource::bound).map(|bound| bound.to_string());
+                settings.hosts = hosts.iter().filter(|host| own.as_ref() != Some(host)).cloned().collect();
                 context.config.save(&profile, &settings)?;
                 hosts
             }

@@ -10,7 +10,7 @@ use crate::{
     flow,
     http::client::{Client, Options},
     platform::{clock::SystemClock, entropy::SystemEntropy, harden, lock::FileLock, signals},
-    ports::{AccessTokenCache, Cached, Clock, Hold, Interrupts, TokenStore, Unanswered, UserAgent},
+    ports::{AccessTokenCache, Cached, Clock, Hold, Interrupts, TokenStore, Transport, Unanswered, UserAgent},
     profile::{ProfileName, Settings},
     secret::Secret,
     store::{self, KeySource, STORES, StoreKind, cache::KernelCache, spool::FileSpool},
@@ -163,7 +163,9 @@ impl Context {
         let kind = kind(&self.store_name(settings)?)?;
         self.with_store_world(|world| {
             let store = kind.open(world)?;
-            self.with_parts(world, store.as_ref(), user_agent, act)
+            let barred = self.barred(settings);
+            let transport = barred.as_ref().map_or(world.transport, |client| client);
+            self.with_parts(world, transport, store.as_ref(), user_agent, act)
         })
     }
 
@@ -179,8 +181,22 @@ impl Context {
         self.with_store_world(|world| {
             let store = kind.open(world)?;
             let newer = if others.is_empty() { None } else { held::newer(self, world, profile, store.as_ref(), &others) };
-            self.with_parts(world, newer.as_deref().unwrap_or(store.as_ref()), &Nobody, act)
+            let barred = self.barred(settings);
+            let transport = barred.as_ref().map_or(world.transport, |client| client);
+            self.with_parts(world, transport, newer.as_deref().unwrap_or(store.as_ref()), &Nobody, act)
         })
+    }
+
+    /// A resource names its server by itself: what it names must not lead to where clouds keep their credentials (SECURITY
+    /// D-04). The store's own server is the user's word.
+    fn barred(&self, settings: &Settings) -> Option<Client> {
+        settings.resource.as_ref().map(|_| self.client(true))
+    }
+
+    /// A client that tells what it does where that is asked for.
+    pub fn client(&self, bar_link_local: bool) -> Client {
+        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
+        Client::new(Options { bar_link_local, observer, ..Options::default() })
     }
 
     /// Whether the file store would ask a person, who must not be asked twice.
@@ -200,8 +216,7 @@ impl Context {
             (None, None) => KeySource::Unsaid,
         };
         let Folders { config, data, state } = self.folders.clone();
-        let observer = (self.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
-        let transport = Client::new(Options { observer, ..Options::default() });
+        let transport = self.client(false);
         let command = self.general()?.command.map(|command| command.argv).unwrap_or_default();
         act(&store::World {
             data,
@@ -221,6 +236,7 @@ impl Context {
     fn with_parts<T>(
         &self,
         world: &store::World<'_>,
+        transport: &dyn Transport,
         store: &dyn TokenStore,
         user_agent: &dyn UserAgent,
         act: impl FnOnce(&flow::World<'_>) -> Result<T, Failure>,
@@ -229,7 +245,7 @@ impl Context {
         let spool = FileSpool::new(world);
         let cache: &dyn AccessTokenCache = if self.uses_cache()? { &KernelCache } else { &NoCache };
         act(&flow::World {
-            transport: world.transport,
+            transport,
             clock: &SystemClock,
             entropy: &SystemEntropy,
             store,

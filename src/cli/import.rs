@@ -144,12 +144,17 @@ fn registration(
     given: Option<Secret>,
 ) -> Result<Registration, Failure> {
     let record = world.store.load(profile)?;
-    let kept = record.as_ref().and_then(flow::stored_client).map(|(registration, secret)| (&registration.pins, secret.cloned()));
+    let issuer = match settings.only_resource() {
+        Some(resource) => Some(flow::protected_resource(world, resource)?.issuer),
+        None => settings.issuer.clone(),
+    };
+    let kept = record.iter().flat_map(flow::stored_clients).find(|client| !client.is_elsewhere(issuer.as_deref()));
+    let kept = kept.map(|client| (&client.pins, client.client_secret.clone()));
     let mut settings = settings.clone();
     if settings.client_id.is_none() {
         settings.client_id = kept.as_ref().map(|(pins, _)| pins.client_id.clone());
     }
-    let metadata = settings.issuer.as_deref().map(|issuer| flow::discover(world, issuer)).transpose()?;
+    let metadata = issuer.as_deref().map(|issuer| flow::discover(world, issuer)).transpose()?;
     let plan = |has_secret| crate::profile::plan(&settings, entry, metadata.as_ref(), has_secret);
     let has_secret = given.is_some() || kept.as_ref().is_some_and(|(_, secret)| secret.is_some());
     let mut pins = plan(has_secret)?.pins;

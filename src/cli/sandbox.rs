@@ -120,5 +120,9 @@ fn tell(context: &Context, server: &crate::sandbox::Running) {
         }
         None => context.say(&format!("  tokenstrap login sandbox {endpoints} --client-id {}", server.client_id())),
     }
+    if server.is_strict() {
+        context.say("or by the address of its API, with a client that registers itself");
+        context.say(&format!("  tokenstrap login sandbox --resource {} --register", server.resource()));
+    }
     context.say("\nIts secret is made up and ends with it. Ctrl-C ends it.\n");
 }

@@ -69,6 +69,10 @@ impl ServerArgs {
             }
             None => None,
         };
+        if self.issuer.is_some() && settings.issuer.is_some() && self.issuer != settings.issuer {
+            // A client id is worth nothing at another issuer, and none of its business (SECURITY D-07).
+            settings.client_id = None;
+        }
         if provider.is_some() || self.issuer.is_some() || self.auth_url.is_some() {
             (settings.provider, settings.issuer) = (provider, self.issuer.clone());
             (settings.auth_url, settings.token_url) = (self.auth_url.clone(), self.token_url.clone());

@@ -65,8 +65,10 @@ impl Sheet<'_> {
         {
             let pins = &registration.pins;
             lines.push(("server", pins.server()));
+            lines.extend(pins.resource.as_ref().map(|resource| ("resource", resource.to_string())));
             lines.push(("token endpoint", pins.token_endpoint.to_string()));
-            lines.push(("client", format!("{}, {}", pins.client_id, pins.client_auth.name())));
+            let by_itself = if pins.registration_endpoint.is_some() { ", registered by itself" } else { "" };
+            lines.push(("client", format!("{}, {}{by_itself}", pins.client_id, pins.client_auth.name())));
             lines.push(("bound hosts", words(&pins.hosts)));
             let secret = registration.client_secret.as_ref();
             lines.push(("client secret", secret.map_or_else(|| "none".into(), |secret| self.shown(secret))));
@@ -142,6 +144,8 @@ impl Sheet<'_> {
             "authorization_endpoint": pins.map(|pins| pins.authorization_endpoint.to_string()),
             "token_endpoint": pins.map(|pins| pins.token_endpoint.to_string()),
             "revocation_endpoint": pins.and_then(|pins| pins.revocation_endpoint.as_ref().map(ToString::to_string)),
+            "registration_endpoint": pins.and_then(|pins| pins.registration_endpoint.as_ref().map(ToString::to_string)),
+            "resource": pins.and_then(|pins| pins.resource.as_ref().map(ToString::to_string)),
             "hosts": pins.map(|pins| pins.hosts.clone()),
             "client_id": pins.map(|pins| pins.client_id.clone()),
             "client_auth": pins.map(|pins| pins.client_auth.name()),

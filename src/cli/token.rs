@@ -176,7 +176,11 @@ pub(super) fn hand_out(context: &Context, profile: &ProfileName, settings: &Sett
             Err(error) => return Err(Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`"))),
         };
         refuse_other_pins(profile, settings, &stale)?;
-        let outcome = flow::renewed(world, profile, need, stale);
+        // As for every request that spends a secret, the pins decide, whatever the settings say by now (SECURITY D-04).
+        let is_for_resource = stale.registration.as_ref().is_some_and(|registration| registration.pins.resource.is_some());
+        let barred = is_for_resource.then(|| context.client(true));
+        let transport = barred.as_ref().map_or(world.transport, |client| client);
+        let outcome = flow::renewed(&flow::World { transport, ..*world }, profile, need, stale);
         outcome
             .map_err(|error| Failure::from(error).while_doing(format!("could not get a token for profile `{profile}`")).hint_login(profile))
     })

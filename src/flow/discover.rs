@@ -1,9 +1,11 @@
-//! Fetching a server's metadata (RFC 8414 section 3, OpenID Connect Discovery section 4).
+//! Fetching what a server says of itself (RFC 8414 section 3, OpenID Connect Discovery section 4), and what a resource says of
+//! its server (RFC 9728 section 3).
 
 use super::{AnswerKind, FlowError, World, account::call};
 use crate::oauth::{
     message::{Request, Response},
     metadata::{self, ServerMetadata},
+    resource::{ProtectedResource, Resource},
 };
 use http::header::LOCATION;
 use url::Url;
@@ -31,6 +33,27 @@ pub fn discover(world: &World<'_>, issuer: &str) -> Result<ServerMetadata, FlowE
     }
     let none = || FlowError::Answered(format!("{} has no metadata at any well-known address", endpoint.authority()), AnswerKind::Refused);
     Err(last.unwrap_or_else(none))
+}
+
+/// What the resource says of itself. The root of its host is asked only where nothing lies below its own path.
+///
+/// # Errors
+/// [`FlowError::Answered`]: it says nothing, or what it says does not pass its checks.
+pub fn protected_resource(world: &World<'_>, resource: &Resource) -> Result<ProtectedResource, FlowError> {
+    let host = resource.endpoint().authority();
+    for url in resource.well_known() {
+        let response = fetch(world, url)?;
+        match response.status.as_u16() {
+            200..=299 => {
+                let read = ProtectedResource::read(&response.body, resource);
+                return read.map_err(|fault| FlowError::Answered(fault.to_string(), AnswerKind::Refused));
+            }
+            404 => {}
+            status @ (429 | 500..) => return Err(FlowError::Answered(format!("{host} answered {status}"), AnswerKind::Later)),
+            status => return Err(FlowError::Answered(format!("{host} answered {status} instead of its metadata"), AnswerKind::Refused)),
+        }
+    }
+    Err(FlowError::Answered(format!("{host} does not say which authorization server it trusts"), AnswerKind::Refused))
 }
 
 /// The only requests whose redirects are followed: no secret travels with them (SECURITY D-04).

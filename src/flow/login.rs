@@ -355,6 +355,11 @@ pub fn preflight(world: &World<'_>, registration: &Registration, endpoint: &crat
 
 /// Only the secret's presence matters to whoever asks.
 pub fn stored_client(record: &Record) -> Option<(&Registration, Option<&Secret>)> {
-    let registration = record.pending.as_ref().map(|pending| &pending.registration).or(record.registration.as_ref())?;
+    let registration = stored_clients(record).next()?;
     Some((registration, registration.client_secret.as_ref()))
+}
+
+/// The clients that a record knows, the newest first.
+pub fn stored_clients(record: &Record) -> impl Iterator<Item = &Registration> {
+    record.pending.iter().map(|pending| &pending.registration).chain(&record.registration)
 }

@@ -18,20 +18,24 @@ mod logout;
 mod migrate;
 mod refreshing;
 mod refused;
+mod register;
 mod save;
 
 pub use access_token::{Handed, Need, access_token, peek, renewed};
 pub use bind::bind;
 pub use budget::Budget;
 pub use check::{Finding, Report, check};
-pub use discover::discover;
+pub use discover::{discover, protected_resource};
 pub use drive::drive;
 pub use export::{export, is_single_use};
 pub use import::{Import, import_record, import_token};
-pub use login::{Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, take_aside};
+pub use login::{
+    Confirm, LoggedIn, Login, Preflight, begin, finish, link, login, preflight, probe, stored_client, stored_clients, take_aside,
+};
 pub use logout::{LoggedOut, logout};
 pub use migrate::migrate;
 pub use refused::{mark_stale, may_renew};
+pub use register::register;
 pub use save::keep_at_hand;
 
 use crate::{

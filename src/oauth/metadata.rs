@@ -36,6 +36,8 @@ pub struct ServerMetadata {
     pub device_authorization_endpoint: Option<Endpoint>,
     /// Keys that sign ID tokens.
     pub jwks_uri: Option<Endpoint>,
+    /// RFC 7591.
+    pub registration_endpoint: Option<Endpoint>,
     /// PKCE methods (RFC 7636); `None` where the server says nothing, which does not mean that it has none.
     pub code_challenge_methods_supported: Option<Vec<String>>,
     /// Client authentication methods; `None` means `client_secret_basic`.
@@ -109,6 +111,18 @@ pub fn issuer(text: &str) -> Result<Endpoint, MetadataFault> {
     Endpoint::typed(text).map_err(MetadataFault::BadIssuer)
 }
 
+/// Checks an issuer that something on the network named: only what is on this machine may name another thing on it.
+///
+/// # Errors
+/// As [`issuer`].
+pub fn issuer_within(text: &str, reach: Reach) -> Result<Endpoint, MetadataFault> {
+    let endpoint = issuer(text)?;
+    if reach == Reach::Public && endpoint.is_loopback() {
+        return Err(MetadataFault::BadIssuer(EndpointError::NotOnThisMachine(super::endpoint::shown(text))));
+    }
+    Ok(endpoint)
+}
+
 /// Where the metadata of an issuer may lie, in the order in which it is looked for (RFC 8414 sections 3.1 and 5).
 ///
 /// The same order always: otherwise whoever controls one of the places could choose which document counts.
@@ -176,6 +190,7 @@ impl ServerMetadata {
             ("userinfo_endpoint", self.userinfo_endpoint.as_ref()),
             ("device_authorization_endpoint", self.device_authorization_endpoint.as_ref()),
             ("jwks_uri", self.jwks_uri.as_ref()),
+            ("registration_endpoint", self.registration_endpoint.as_ref()),
         ];
         let elsewhere = |(name, endpoint): (&'static str, Option<_>)| Some((name, endpoint?));
         named.into_iter().filter_map(elsewhere).filter(|(_, endpoint): &(_, &Endpoint)| endpoint.url().host_str() != home).collect()
@@ -198,6 +213,7 @@ impl Document {
             userinfo_endpoint: self.endpoint("userinfo_endpoint")?,
             device_authorization_endpoint: self.endpoint("device_authorization_endpoint")?,
             jwks_uri: self.endpoint("jwks_uri")?,
+            registration_endpoint: self.endpoint("registration_endpoint")?,
             code_challenge_methods_supported: self.list("code_challenge_methods_supported")?,
             token_endpoint_auth_methods_supported: self.list("token_endpoint_auth_methods_supported")?,
             id_token_signing_alg_values_supported: self.list("id_token_signing_alg_values_supported")?,

@@ -4,7 +4,7 @@
 //! is built from them and from nothing else, so that a later change of a settings file or of the catalogue cannot send
 //! a secret elsewhere (SECURITY D-09 and T-22).
 
-use super::{client_auth, endpoint::Endpoint};
+use super::{client_auth, endpoint::Endpoint, resource::Resource};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -64,6 +64,12 @@ pub struct Pins {
     /// Keys that sign ID tokens.
     #[serde(default)]
     pub jwks_uri: Option<Endpoint>,
+    /// Where this client was registered by itself (RFC 7591); none for one that a person registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<Endpoint>,
+    /// The one resource that the tokens are for (RFC 8707); sent with every request for a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
     /// The call that names the account.
     #[serde(default)]
     pub verify: Option<Verify>,

@@ -103,6 +103,23 @@ impl RedirectUri {
         Self::parse(&text).unwrap_or_else(|_| self.clone())
     }
 
+    /// Whether a server that has `known` registered takes this one: byte for byte, the port of a loopback redirect excepted
+    /// (RFC 8252 section 7.3).
+    pub fn is_registered_by(&self, known: &Self) -> bool {
+        self.without_free_port() == known.without_free_port()
+    }
+
+    /// The text without its port, where that may be any.
+    fn without_free_port(&self) -> String {
+        let (Some(_), Some(port), Some((scheme, rest))) = (self.loopback(), self.url.port(), self.text.split_once("://")) else {
+            return self.text.clone();
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(end);
+        let host = authority.strip_suffix(&format!(":{port}")).unwrap_or(authority);
+        format!("{scheme}://{host}{tail}")
+    }
+
     /// What a `Host` header must say for a request to be meant for it (RFC 9110 section 7.2).
     pub fn authority(&self) -> String {
         super::endpoint::authority(&self.url)
@@ -167,5 +184,26 @@ mod tests {
         }
         assert!(RedirectUri::parse("http://127.0.0.1@evil.example/cb").is_err());
         assert_eq!(RedirectUri::parse("http://localhost:1/").expect("a redirect URI").loopback(), Some(LoopbackHost::Localhost));
+    }
+
+    #[test]
+    fn k_07_redirect_uris_match_exactly_and_only_a_loopback_port_is_free() {
+        let uri = |text: &str| RedirectUri::parse(text).expect("a redirect URI");
+        let registered = |known: &str, wanted: &str| uri(wanted).is_registered_by(&uri(known));
+        let known = "http://127.0.0.1/callback";
+        assert!(registered(known, "http://127.0.0.1:4711/callback"));
+        assert!(registered("http://[::1]:9/callback", "http://[::1]:4711/callback"));
+        for other in [
+            "http://127.0.0.1:4711/callback/",
+            "http://127.0.0.1:4711/Callback",
+            "http://127.0.0.1:4711/callback?x=1",
+            "http://127.0.0.1:4711/%63allback",
+            "http://127.0.0.2:4711/callback",
+            "http://localhost:4711/callback",
+            "https://127.0.0.1:4711/callback",
+        ] {
+            assert!(!registered(known, other), "{other}");
+        }
+        assert!(!registered("https://app.example/cb", "https://app.example:8443/cb"));
     }
 }

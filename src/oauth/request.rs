@@ -42,7 +42,8 @@ impl AuthorizationRequest<'_> {
     pub fn url(&self, pins: &Pins) -> Result<Url, ParameterTaken> {
         let endpoint = pins.authorization_endpoint.url();
         let taken = endpoint.query_pairs().map(|(name, _)| name.into_owned()).chain(self.params.keys().cloned());
-        if let Some(name) = taken.into_iter().find(|name| OWN.contains(&name.as_str())) {
+        let is_own = |name: &String| OWN.contains(&name.as_str()) || pins.resource.is_some() && name == "resource";
+        if let Some(name) = taken.into_iter().find(is_own) {
             return Err(ParameterTaken(name));
         }
         let client = oauth2::basic::BasicClient::new(oauth2::ClientId::new(pins.client_id.clone()))
@@ -60,6 +61,9 @@ impl AuthorizationRequest<'_> {
         }
         if let Some(nonce) = self.nonce {
             request = request.add_extra_param("nonce", nonce.expose().to_owned());
+        }
+        if let Some(resource) = &pins.resource {
+            request = request.add_extra_param("resource", resource.as_str().to_owned());
         }
         for (name, value) in self.params {
             request = request.add_extra_param(name.clone(), value.clone());
@@ -84,7 +88,7 @@ impl Client<'_> {
         form.members.push(("code", code.clone()));
         form.add("redirect_uri", redirect_uri.as_str());
         form.members.extend(verifier.map(|verifier| ("code_verifier", verifier.clone())));
-        self.post(form, &self.pins.token_endpoint)
+        self.ask(form, &self.pins.token_endpoint)
     }
 
     /// Spends a refresh token (RFC 6749 section 6). No scope is sent (SECURITY T-33).
@@ -94,7 +98,7 @@ impl Client<'_> {
         if let Some(uri) = redirect_uri.filter(|_| self.pins.redirect_uri_on_refresh) {
             form.add("redirect_uri", uri.as_str());
         }
-        self.post(form, &self.pins.token_endpoint)
+        self.ask(form, &self.pins.token_endpoint)
     }
 
     /// Asks for a device code (RFC 8628 section 3.1).
@@ -103,14 +107,14 @@ impl Client<'_> {
         if !scopes.is_empty() {
             form.add("scope", &scopes.join(separator));
         }
-        self.post(form, endpoint)
+        self.ask(form, endpoint)
     }
 
     /// Asks whether the device code has been approved (RFC 8628 section 3.4).
     pub fn device_token(&self, device_code: &Secret) -> Request {
         let mut form = Form::of_grant("urn:ietf:params:oauth:grant-type:device_code");
         form.members.push(("device_code", device_code.clone()));
-        self.post(form, &self.pins.token_endpoint)
+        self.ask(form, &self.pins.token_endpoint)
     }
 
     /// Tells the server to forget a token (RFC 7009 section 2.1); `None` where it has no such endpoint.
@@ -142,6 +146,14 @@ impl Client<'_> {
         Some(self.post(form, endpoint))
     }
 
+    /// A request that leads to tokens says what they are for (RFC 8707 section 2).
+    fn ask(&self, mut form: Form, endpoint: &Endpoint) -> Request {
+        if let Some(resource) = &self.pins.resource {
+            form.add("resource", resource.as_str());
+        }
+        self.post(form, endpoint)
+    }
+
     fn post(&self, mut form: Form, endpoint: &Endpoint) -> Request {
         self.pins.client_auth.authenticate(&self.pins.client_id, self.secret, &mut form);
         form.post(endpoint)
@@ -151,7 +163,7 @@ impl Client<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::client_auth;
+    use crate::oauth::{client_auth, resource::Resource};
 
     pub fn pins(authorization_endpoint: &str) -> Pins {
         let json = serde_json::json!({
@@ -165,6 +177,10 @@ mod tests {
 
     fn url(endpoint: &str, params: &[(&str, &str)]) -> Result<Url, ParameterTaken> {
         let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        request(&params, &pins(endpoint))
+    }
+
+    fn request(params: &BTreeMap<String, String>, pins: &Pins) -> Result<Url, ParameterTaken> {
         AuthorizationRequest {
             redirect_uri: &RedirectUri::parse("http://127.0.0.1:41000/cb?x=a%2Fb").expect("a redirect URI"),
             state: &Secret::new("st"),
@@ -172,9 +188,9 @@ mod tests {
             nonce: None,
             scopes: &["a".into(), "b".into()],
             scope_separator: " ",
-            params: &params,
+            params,
         }
-        .url(&pins(endpoint))
+        .url(pins)
     }
 
     #[test]
@@ -218,5 +234,40 @@ mod tests {
 
         let body = request.body.expect("a body");
         assert_eq!(body.expose(), "grant_type=refresh_token&refresh_token=r%2B%2F&client_id=till&client_secret=s");
+    }
+
+    #[test]
+    fn t_25_the_resource_goes_with_every_request_for_a_token_and_with_no_other() {
+        let mut pins = pins("https://as.example/a");
+        pins.resource = Some(Resource::parse("https://r.example/mcp?x=1").expect("a resource"));
+        let endpoint = Endpoint::typed("https://as.example/x").expect("an address");
+        (pins.revocation_endpoint, pins.introspection_endpoint) = (Some(endpoint.clone()), Some(endpoint.clone()));
+        let client = Client { pins: &pins, secret: None };
+        let (token, uri) = (Secret::new("t"), RedirectUri::parse("http://127.0.0.1:1/cb").expect("a redirect URI"));
+        let says =
+            |request: Request| request.body.is_some_and(|body| body.expose().contains("resource=https%3A%2F%2Fr.example%2Fmcp%3Fx%3D1"));
+
+        assert!(says(client.code_exchange(&token, &uri, None)));
+        assert!(says(client.refresh(&token, None)));
+        assert!(says(client.device_authorization(&endpoint, &[], " ")));
+        assert!(says(client.device_token(&token)));
+        assert!(!client.revocation(&token, "access_token").is_some_and(says));
+        assert!(!client.introspection(&token, "access_token").is_some_and(says));
+    }
+
+    #[test]
+    fn t_25_the_resource_stands_once_in_the_authorization_request_and_nothing_else_sets_it() {
+        let with = |params: &[(&str, &str)], resource: Option<&str>, endpoint: &str| {
+            let mut pins = pins(endpoint);
+            pins.resource = resource.map(|text| Resource::parse(text).expect("a resource"));
+            let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            request(&params, &pins)
+        };
+        let said = with(&[], Some("https://r.example/mcp"), "https://as.example/a").expect("a URL");
+
+        assert_eq!(said.query_pairs().filter(|(name, value)| name == "resource" && value == "https://r.example/mcp").count(), 1);
+        assert!(with(&[("resource", "https://evil")], Some("https://r.example/mcp"), "https://as.example/a").is_err());
+        assert!(with(&[], Some("https://r.example/mcp"), "https://as.example/a?resource=https://evil").is_err());
+        assert!(with(&[("resource", "https://r.example/mcp")], None, "https://as.example/a").is_ok());
     }
 }

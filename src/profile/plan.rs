@@ -10,6 +10,7 @@ use crate::{
         metadata::ServerMetadata,
         pins::Pins,
         redirect_uri::{RedirectUri, RedirectUriError},
+        resource::Resource,
     },
     provider::{Provider, redirect_path},
 };
@@ -79,6 +80,9 @@ pub fn plan(settings: &Settings, entry: Option<&Provider>, metadata: Option<&Ser
     if let Some(entry) = entry {
         from_entry(&mut pins, settings, entry)?;
     }
+    if let Some(resource) = &settings.resource {
+        for_resource(&mut pins, resource);
+    }
     if let Some(metadata) = metadata {
         pins.id_token_algs = jws::pinned(metadata.id_token_signing_alg_values_supported.as_deref());
     }
@@ -144,6 +148,8 @@ fn endpoints(settings: &Settings, entry: Option<&Provider>, metadata: Option<&Se
         device_authorization_endpoint: found(|metadata| &metadata.device_authorization_endpoint)
             .or(fill(entry.and_then(|entry| entry.device_url.as_ref()))?),
         jwks_uri: found(|metadata| &metadata.jwks_uri).or(fill(entry.and_then(|entry| entry.jwks_url.as_ref()))?),
+        registration_endpoint: None,
+        resource: None,
         verify: None,
         api_base: None,
         hosts: Vec::new(),
@@ -187,6 +193,17 @@ fn from_entry(pins: &mut Pins, settings: &Settings, entry: &Provider) -> Result<
     Ok(())
 }
 
+/// Tokens for a resource are meant to be shown there.
+fn for_resource(pins: &mut Pins, resource: &Resource) {
+    pins.resource = Some(resource.clone());
+    // Nothing can be put behind a query; and where the provider's API takes the client's secret, no other place is that API.
+    let base = Some(resource.endpoint()).filter(|endpoint| endpoint.url().query().is_none() && !pins.basic_api);
+    pins.api_base = pins.api_base.take().or_else(|| base.cloned());
+    if let Some(bound) = resource.bound().map(|bound| bound.to_string()).filter(|bound| !pins.hosts.contains(bound)) {
+        pins.hosts.push(bound);
+    }
+}
+
 fn redirect_uri(settings: &Settings, entry: Option<&Provider>, iss: bool, pins: &Pins) -> Result<RedirectUri, PlanError> {
     if let Some(uri) = &settings.redirect_uri {
         return Ok(uri.clone());
@@ -220,6 +237,31 @@ pub fn differs(settings: &Settings, pins: &Pins) -> Option<&'static str> {
     if settings.client_auth.is_some_and(|method| method != pins.client_auth) {
         return Some("client authentication method");
     }
+    if settings.resource.is_some() && settings.resource != pins.resource {
+        return Some("resource");
+    }
     let pinned = pins.revocation_endpoint.as_ref().map(|endpoint| endpoint.url().to_string()).unwrap_or_default();
     other(&settings.revocation_url, &pinned).then_some("revocation endpoint")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_22_a_resource_becomes_no_api_that_takes_the_clients_secret() {
+        let json = serde_json::json!({
+            "authorization_endpoint": "https://as.example/a", "token_endpoint": "https://as.example/t", "client_id": "x", "client_auth": "none",
+        });
+        let base = |resource: &str, basic_api: bool| {
+            let mut pins: Pins = serde_json::from_value(json.clone()).expect("pins");
+            pins.basic_api = basic_api;
+            for_resource(&mut pins, &Resource::parse(resource).expect("a resource"));
+            pins.api_base.map(|base| base.to_string())
+        };
+
+        assert_eq!(base("https://r.example/mcp", false).as_deref(), Some("https://r.example/mcp"));
+        assert_eq!(base("https://r.example/mcp", true), None);
+        assert_eq!(base("https://r.example/mcp?x=1", false), None);
+    }
 }

@@ -30,6 +30,13 @@ pub struct Registration {
     pub client_secret: Option<Secret>,
 }
 
+impl Registration {
+    /// Whether the client is known to belong to another issuer than this one, which must learn nothing of it (SECURITY D-07).
+    pub fn is_elsewhere(&self, issuer: Option<&str>) -> bool {
+        issuer.is_some_and(|issuer| self.pins.issuer.as_ref().is_some_and(|own| own != issuer))
+    }
+}
+
 /// Whose grant it is, as the verify call or the ID token said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

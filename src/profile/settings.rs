@@ -1,6 +1,6 @@
 //! What the user chose for a profile, as one TOML file keeps it. Never a secret.
 
-use crate::oauth::{client_auth::Method, redirect_uri::RedirectUri};
+use crate::oauth::{client_auth::Method, redirect_uri::RedirectUri, resource::Resource};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,6 +21,9 @@ pub struct Settings {
     /// Server with a discovery document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+    /// The resource that the tokens are for. Where nothing else names the server, it says which one it trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
     /// Authorization endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_url: Option<String>,
@@ -65,7 +68,13 @@ pub struct Settings {
 impl Settings {
     /// Whether nothing says which server is meant.
     pub fn names_no_server(&self) -> bool {
-        self.provider.is_none() && self.issuer.is_none() && self.auth_url.is_none()
+        self.provider.is_none() && self.issuer.is_none() && self.auth_url.is_none() && self.resource.is_none()
+    }
+
+    /// The resource that has to say which server is meant, since nothing else does.
+    pub fn only_resource(&self) -> Option<&Resource> {
+        let is_named = self.provider.is_some() || self.issuer.is_some() || self.auth_url.is_some();
+        self.resource.as_ref().filter(|_| !is_named)
     }
 }
 

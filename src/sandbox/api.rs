@@ -51,7 +51,7 @@ pub(super) fn introspect(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
     };
     let mut document = json!({
         "active": true,
-        "client_id": visit.settings.client_id,
+        "client_id": consent.client,
         "scope": consent.scope.join(" "),
         "sub": access.map_or(consent.company, |(_, company, _)| company).id.to_string(),
         "iss": visit.origin,

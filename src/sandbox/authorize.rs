@@ -16,6 +16,8 @@ use std::time::SystemTime;
 /// A checked authorization request.
 #[derive(Debug, Clone)]
 pub(super) struct Ticket {
+    /// Who asks.
+    pub client: String,
     pub redirect_uri: RedirectUri,
     pub state: Option<String>,
     pub challenge: Option<String>,
@@ -35,9 +37,9 @@ pub(super) struct Code {
 
 /// `GET /authorize`.
 pub(super) fn ask(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
-    let Some(redirect_uri) = known_redirect(visit) else { return Ok(mismatch(visit)) };
+    let Some((client, redirect_uri)) = known_redirect(visit) else { return Ok(mismatch(visit)) };
     let state = visit.call.parameter("state").ok().flatten().map(str::to_owned);
-    let ticket = match request(visit, redirect_uri.clone()) {
+    let ticket = match request(visit, client, redirect_uri.clone()) {
         Ok(ticket) => ticket,
         Err(refused) => return Ok(go_home(visit, &redirect_uri, state.as_deref(), &refusal(refused.error, refused.description))),
     };
@@ -74,11 +76,12 @@ pub(super) fn decide(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
     }
 }
 
-/// The redirect URI, if the client is known and has registered it.
-fn known_redirect(visit: &Visit<'_>) -> Option<RedirectUri> {
+/// Client and redirect URI, if the client is known and has registered it.
+fn known_redirect(visit: &mut Visit<'_>) -> Option<(String, RedirectUri)> {
     let client = visit.call.parameter("client_id").ok()??;
     let uri = RedirectUri::parse(visit.call.parameter("redirect_uri").ok()??).ok()?;
-    (client == visit.settings.client_id && visit.settings.is_registered(&uri)).then_some(uri)
+    let client = visit.client(client).filter(|client| client.comes_back_to(&uri))?;
+    Some((client.id, uri))
 }
 
 fn mismatch(visit: &Visit<'_>) -> Answer {
@@ -88,7 +91,7 @@ fn mismatch(visit: &Visit<'_>) -> Answer {
     page::notice(400, "Not registered", "This server does not know that client with that redirect URI. Nothing was sent there.")
 }
 
-fn request(visit: &Visit<'_>, redirect_uri: RedirectUri) -> Result<Ticket, Refused> {
+fn request(visit: &Visit<'_>, client: String, redirect_uri: RedirectUri) -> Result<Ticket, Refused> {
     let (call, strict) = (visit.call, visit.settings.strict);
     let state = call.parameter("state")?.map(str::to_owned);
     if state.is_none() && !strict {
@@ -105,7 +108,7 @@ fn request(visit: &Visit<'_>, redirect_uri: RedirectUri) -> Result<Ticket, Refus
         _ => return Err(Refused::bad("invalid_request", "The code challenge has to be made with S256")),
     }
     let scope = scope(call.parameter("scope")?)?;
-    Ok(Ticket { redirect_uri, state, challenge, scope, nonce: call.parameter("nonce")?.map(str::to_owned) })
+    Ok(Ticket { client, redirect_uri, state, challenge, scope, nonce: call.parameter("nonce")?.map(str::to_owned) })
 }
 
 /// The words of a scope (RFC 6749 section 3.3).
@@ -120,7 +123,8 @@ pub(super) fn scope(text: Option<&str>) -> Result<Vec<String>, Refused> {
 fn grant(visit: &mut Visit<'_>, ticket: Ticket, company: &'static Company) -> Result<Answer, Refused> {
     let name: Secret = mint::token()?;
     let answer = go_home(visit, &ticket.redirect_uri, ticket.state.as_deref(), &[("code", name.expose())]);
-    let consent = Consent { company, scope: ticket.scope.clone(), nonce: ticket.nonce.clone(), at: visit.now };
+    let consent =
+        Consent { client: ticket.client.clone(), company, scope: ticket.scope.clone(), nonce: ticket.nonce.clone(), at: visit.now };
     visit.state.codes.put(&name, Code { ticket, consent, issued_at: visit.now, spent_for: None });
     Ok(answer)
 }

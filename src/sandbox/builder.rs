@@ -184,6 +184,7 @@ impl Builder {
             journal: Journal::told_to(self.settings.watcher.take()),
             tickets: Shelf::default(),
             codes: Shelf::default(),
+            clients: Shelf::default(),
             devices: Shelf::default(),
             orders: super::orders::Orders::default(),
             key: SigningKey::generate().map_err(|_| io::Error::other("the system gives no random bytes"))?,

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 /// One device that waits.
 #[derive(Debug)]
 pub(super) struct DeviceLogin {
+    client: String,
     user_code: String,
     scope: Vec<String>,
     expires_at: SystemTime,
@@ -28,7 +29,7 @@ const PENALTY: Duration = Duration::from_secs(5);
 
 /// `POST /device_authorization` (section 3.1).
 pub(super) fn begin(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
-    visit.authenticate()?;
+    let client = visit.authenticate()?;
     let scope = authorize::scope(visit.call.member("scope")?)?;
     let (device_code, user_code) = (mint::token()?, mint::user_code()?);
     let (life, interval) = (visit.settings.device_life, visit.settings.device_interval);
@@ -41,7 +42,7 @@ pub(super) fn begin(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
         "interval": interval.as_secs(),
     });
     let expires_at = visit.now.checked_add(life).unwrap_or(visit.now);
-    let login = DeviceLogin { user_code, scope, expires_at, interval, polled_at: None, decision: None };
+    let login = DeviceLogin { client, user_code, scope, expires_at, interval, polled_at: None, decision: None };
     visit.state.devices.put(&device_code, login);
     Ok(answer::json(200, &document))
 }
@@ -73,12 +74,13 @@ pub(super) fn decide(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
 }
 
 /// The device asks whether somebody has decided (section 3.4).
-pub(super) fn poll(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused> {
+pub(super) fn poll(visit: &mut Visit<'_>, client: &str) -> Result<Map<String, Value>, Refused> {
     let text = visit.call.member("device_code")?.ok_or(Refused::bad("invalid_request", "The device code is missing"))?;
     let slow_down = Refused::bad("slow_down", "Poll less often");
     let told = visit.state.faults.next_slow_down();
     let now = visit.now;
-    let login = visit.state.devices.find(text).ok_or(Refused::bad("invalid_grant", "The device code is unknown"))?;
+    let login = visit.state.devices.find(text).filter(|login| login.client == client);
+    let login = login.ok_or(Refused::bad("invalid_grant", "The device code is unknown"))?;
     let since = login.polled_at.replace(now).map(|at| now.duration_since(at).unwrap_or_default());
     if now >= login.expires_at {
         return Err(Refused::bad("expired_token", "The device code has expired"));
@@ -93,7 +95,7 @@ pub(super) fn poll(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused>
         Some(Some(company)) => company,
     };
     let Some(login) = visit.state.devices.take(text) else { return Err(slow_down) };
-    let family = visit.state.ledger.open(Consent { company, scope: login.scope, nonce: None, at: now });
+    let family = visit.state.ledger.open(Consent { client: login.client, company, scope: login.scope, nonce: None, at: now });
     grant::first_pair(visit, family)
 }
 

@@ -1,4 +1,4 @@
-//! What a modern server tells about itself (RFC 8414, OpenID Connect Discovery 1.0).
+//! What a modern server tells about itself (RFC 8414, OpenID Connect Discovery 1.0), and its API about the two (RFC 9728).
 
 use super::{
     answer::{self, Answer, Refused},
@@ -16,6 +16,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("revocation_endpoint", "/revoke"),
     ("introspection_endpoint", "/introspect"),
     ("device_authorization_endpoint", "/device_authorization"),
+    ("registration_endpoint", routes::REGISTER),
 ];
 
 /// `GET /.well-known/openid-configuration` and `GET /.well-known/oauth-authorization-server`.
@@ -41,6 +42,11 @@ pub(super) fn metadata(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
         members.extend(visit.settings.metadata.clone());
     }
     Ok(answer::json(200, &document))
+}
+
+/// `GET /.well-known/oauth-protected-resource/v1`.
+pub(super) fn resource(visit: &mut Visit<'_>) -> Result<Answer, Refused> {
+    Ok(answer::json(200, &json!({ "resource": visit.at(routes::RESOURCE), "authorization_servers": [visit.origin] })))
 }
 
 /// `GET /jwks`.

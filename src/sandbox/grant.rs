@@ -16,13 +16,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const HOUR: u64 = 3600;
 
 /// Exchanges an authorization code, once (RFC 6749 section 4.1.3).
-pub(super) fn by_code(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused> {
+pub(super) fn by_code(visit: &mut Visit<'_>, client: &str) -> Result<Map<String, Value>, Refused> {
     let gone = Refused::bad("invalid_grant", "Authorization code doesn't exist or is invalid for the client");
     let text = visit.call.member("code")?.ok_or(Refused::bad("invalid_request", "The code is missing"))?;
     let redirect_uri = visit.call.member("redirect_uri")?;
     let verifier = visit.call.member("code_verifier")?;
     let strict = visit.settings.strict;
-    let code = visit.state.codes.find(text).ok_or(gone)?;
+    let code = visit.state.codes.find(text).filter(|code| code.ticket.client == client).ok_or(gone)?;
     if let Some(family) = code.spent_for {
         // Two people have this code, and one of them is not the client (RFC 6749 section 4.1.2).
         visit.state.ledger.kill(family);
@@ -52,11 +52,15 @@ pub(super) fn first_pair(visit: &mut Visit<'_>, family: FamilyId) -> Result<Map<
 }
 
 /// Buys the next tokens with a refresh token (RFC 6749 section 6).
-pub(super) fn by_refresh_token(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused> {
+pub(super) fn by_refresh_token(visit: &mut Visit<'_>, client: &str) -> Result<Map<String, Value>, Refused> {
     let token = visit.call.member("refresh_token")?.ok_or(Refused::bad("invalid_request", "The refresh token is missing"))?;
     let scope = authorize::scope(visit.call.member("scope")?)?;
     let grace = visit.state.faults.grace;
     let invalid = Refused::bad("invalid_grant", "Invalid refresh token");
+    let known = visit.state.ledger.refresh(token).and_then(|family| visit.state.ledger.consent(family));
+    if known.is_some_and(|consent| consent.client != client) {
+        return Err(invalid);
+    }
     let family = match visit.state.ledger.present(token, visit.now, grace) {
         Presented::Live(family) => family,
         Presented::Again(family, pair) => return members(visit, family, &pair),
@@ -128,7 +132,7 @@ fn id_token(visit: &Visit<'_>, family: FamilyId, pair: &Pair) -> Result<Value, R
     let mut claims = json!({
         "iss": visit.origin,
         "sub": company.id.to_string(),
-        "aud": visit.settings.client_id,
+        "aud": consent.client,
         "iat": seconds(visit.now),
         "exp": seconds(visit.now) + HOUR,
         "auth_time": seconds(consent.at),

@@ -13,6 +13,8 @@ use std::{
 /// What one resource owner agreed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Consent {
+    /// To which client.
+    pub client: String,
     /// For which company.
     pub company: &'static Company,
     /// What was granted.
@@ -197,7 +199,7 @@ mod tests {
     fn ledger() -> (Ledger, FamilyId) {
         let mut ledger = Ledger::default();
         let company = COMPANIES.first().expect("a company");
-        let family = ledger.open(Consent { company, scope: Vec::new(), nonce: None, at: at(0) });
+        let family = ledger.open(Consent { client: String::new(), company, scope: Vec::new(), nonce: None, at: at(0) });
         ledger.issue(family, &pair("1"), company);
         ledger.issue(family, &pair("2"), company);
         ledger.spend("refresh-1", at(100), pair("2"));

@@ -2,7 +2,7 @@
 //!
 //! It behaves like Lightspeed O-Series as far as that is known (`state` demanded, `invalid_client` with 400, refresh tokens
 //! that stay, a bare 500 page for a wrong redirect URI, nothing modern), or with [`Builder::strict`] like a server of today
-//! (RFC 9700, RFC 9207, RFC 8414, OpenID Connect, RFC 7009, RFC 7662, RFC 8628). [`Faults`] make it fail to order.
+//! (RFC 9700, RFC 9207, RFC 8414, OpenID Connect, RFC 7009, RFC 7662, RFC 8628, RFC 7591, RFC 9728). [`Faults`] make it fail to order.
 //!
 //! The endpoints are functions from a request and the state to an answer; the HTTP server, the clock and the pauses stay
 //! outside. It opens no store and knows no profile. Whatever it issues begins with `mock-`, save ID tokens, which have a

@@ -4,7 +4,7 @@ use super::{
     answer::{self, Answer, Refused},
     api, authorize,
     call::Kind,
-    device, discovery, orders,
+    client, device, discovery, orders,
     state::Visit,
     token,
 };
@@ -15,6 +15,15 @@ pub(super) const TOKEN: &str = "/v1/token.json";
 
 /// The token endpoint as the vendor's documents write it; it needs an `Accept` header.
 const TOKEN_WITHOUT_EXTENSION: &str = "/v1/token";
+
+/// The API, as the resource that tokens are for.
+pub(super) const RESOURCE: &str = "/v1";
+
+/// Where the API says which server it trusts (RFC 9728 section 3.1).
+const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/v1";
+
+/// Where clients register themselves.
+pub(super) const REGISTER: &str = "/register";
 
 /// Both of them; the faults of the wire hold for these alone.
 pub(super) const TOKEN_PATHS: [&str; 2] = [TOKEN, TOKEN_WITHOUT_EXTENSION];
@@ -38,6 +47,8 @@ static ROUTES: &[Route] = &[
     both(Method::POST, "/elsewhere", token::elsewhere),
     strict(Method::GET, "/.well-known/openid-configuration", discovery::metadata),
     strict(Method::GET, "/.well-known/oauth-authorization-server", discovery::metadata),
+    strict(Method::GET, RESOURCE_METADATA, discovery::resource),
+    strict(Method::POST, REGISTER, client::register),
     strict(Method::GET, "/jwks", discovery::key_set),
     strict(Method::GET, "/userinfo", api::userinfo),
     strict(Method::POST, "/userinfo", api::userinfo),
@@ -90,12 +101,13 @@ fn allowed(here: &[&Route]) -> &'static str {
     }
 }
 
-/// Bodies are forms, and at O-Series' token endpoint JSON too; its API wants an extension or an `Accept` (406 elsewhere).
+/// Bodies are forms, a registration is JSON, and at O-Series' token endpoint JSON too; its API wants an extension or an `Accept` (406 elsewhere).
 fn acceptable(visit: &Visit<'_>) -> Result<(), Refused> {
     let (call, strict) = (visit.call, visit.settings.strict);
     match call.kind {
         Kind::Empty | Kind::Form => {}
         Kind::Json if !strict && is_token_endpoint(&call.path) => {}
+        Kind::Json | Kind::Garbled if call.path == REGISTER => {}
         Kind::Garbled if !strict => return Err(Refused::bad("invalid_request", "the body is not a JSON object")),
         _ => return Err(Refused::with(415, "invalid_request", "the body has to be a form")),
     }

@@ -63,6 +63,11 @@ impl Running {
         self.at(routes::TOKEN)
     }
 
+    /// The API as a resource; only in strict mode it says which server it trusts.
+    pub fn resource(&self) -> String {
+        self.at(routes::RESOURCE)
+    }
+
     /// Where a token shows whose it is.
     pub fn verify_endpoint(&self) -> String {
         self.at("/v1/companies/me.json")

@@ -2,6 +2,7 @@
 
 use super::{
     authorize::{Code, Ticket},
+    client::Client,
     device::DeviceLogin,
 };
 use super::{
@@ -19,6 +20,8 @@ pub(super) struct State {
     pub tickets: Shelf<Ticket>,
     /// Codes, spent ones too, so that a replay is noticed.
     pub codes: Shelf<Code>,
+    /// Clients that registered themselves.
+    pub clients: Shelf<Client>,
     /// Device logins.
     pub devices: Shelf<DeviceLogin>,
     /// Payments on orders.

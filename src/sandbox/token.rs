@@ -46,11 +46,11 @@ fn issue(visit: &mut Visit<'_>) -> Result<Map<String, Value>, Refused> {
     if visit.call.query.iter().any(|(name, _)| NEVER_IN_A_QUERY.contains(&name.as_str())) {
         return Err(Refused::bad("invalid_request", "credentials do not belong into the address"));
     }
-    visit.authenticate()?;
+    let client = visit.authenticate()?;
     match visit.call.member("grant_type")? {
-        Some("authorization_code") => grant::by_code(visit),
-        Some("refresh_token") => grant::by_refresh_token(visit),
-        Some("urn:ietf:params:oauth:grant-type:device_code") if visit.settings.strict => super::device::poll(visit),
+        Some("authorization_code") => grant::by_code(visit, &client),
+        Some("refresh_token") => grant::by_refresh_token(visit, &client),
+        Some("urn:ietf:params:oauth:grant-type:device_code") if visit.settings.strict => super::device::poll(visit, &client),
         Some(_) => Err(Refused::bad("unsupported_grant_type", "The grant type is not supported")),
         None => Err(Refused::bad("invalid_request", "The grant type was not specified in the request")),
     }

@@ -8,6 +8,7 @@
 //   rotation       every refresh token serves once, reuse ends the grant  default true
 //   jwt            access tokens are JWTs for one resource                default false
 //   access_ttl     life of an access token in seconds                     default 3600
+//   resource       JWT access tokens, for this resource and only where it is named in every request   default none
 //
 // Three clients are registered: `basic` and `post` with the secrets of CLIENTS, and `public` without one.
 
@@ -19,7 +20,7 @@ import { pathToFileURL } from 'node:url';
 // The library remarks on its defaults; standard output is for what the tests read.
 console.log = console.info = console.error;
 
-const options = { redirect_paths: ['/callback'], rotation: true, jwt: false, access_ttl: 3600, ...JSON.parse(process.argv[2]) };
+const options = { redirect_paths: ['/callback'], rotation: true, jwt: false, access_ttl: 3600, resource: null, ...JSON.parse(process.argv[2]) };
 const entry = createRequire(join(options.modules, 'package.json')).resolve('oidc-provider');
 const { default: Provider } = await import(pathToFileURL(entry));
 
@@ -31,7 +32,7 @@ const CLIENTS = {
 };
 
 /** The resource that JWT access tokens are for. */
-const RESOURCE = 'urn:tokenstrap:orders';
+const RESOURCE = options.resource ?? 'urn:tokenstrap:orders';
 
 function registration([client_id, { method, secret }]) {
   return {
@@ -71,11 +72,12 @@ function configuration() {
       dPoP: { enabled: true },
       registration: { enabled: true },
       resourceIndicators: {
-        enabled: options.jwt,
-        defaultResource: () => RESOURCE,
-        useGrantedResource: () => true,
-        getResourceServerInfo: () => ({
-          scope: 'orders:read orders:write', audience: RESOURCE, accessTokenFormat: 'jwt', accessTokenTTL: options.access_ttl,
+        enabled: options.jwt || options.resource !== null,
+        // Whoever is to name the resource gets no token for it without.
+        defaultResource: () => (options.resource === null ? RESOURCE : undefined),
+        useGrantedResource: () => options.resource === null,
+        getResourceServerInfo: (_context, resource) => ({
+          scope: 'orders:read orders:write', audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: options.access_ttl,
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
@@ -112,7 +114,7 @@ async function decide(provider, request, response) {
   const accountId = form.get('login');
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope(params.scope ?? '');
-  if (options.jwt) grant.addResourceScope(RESOURCE, params.scope ?? '');
+  if (options.jwt || options.resource !== null) grant.addResourceScope(RESOURCE, params.scope ?? '');
   const result = { login: { accountId }, consent: { grantId: await grant.save() } };
   return provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }

@@ -24,11 +24,19 @@ pub struct Options {
     pub access_ttl: Duration,
     /// Paths of loopback redirect URIs, on any port.
     pub redirect_paths: Vec<String>,
+    /// Access tokens are JWTs for this resource, where every request for one names it.
+    pub resource: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rotation: true, jwt: false, access_ttl: Duration::from_secs(3600), redirect_paths: vec!["/callback".to_owned()] }
+        Self {
+            rotation: true,
+            jwt: false,
+            access_ttl: Duration::from_secs(3600),
+            redirect_paths: vec!["/callback".to_owned()],
+            resource: None,
+        }
     }
 }
 
@@ -75,7 +83,7 @@ impl Oidc {
         }
         let settings = json!({
             "modules": modules, "rotation": options.rotation, "jwt": options.jwt,
-            "access_ttl": options.access_ttl.as_secs(), "redirect_paths": options.redirect_paths,
+            "access_ttl": options.access_ttl.as_secs(), "redirect_paths": options.redirect_paths, "resource": options.resource,
         });
         let mut child = Command::new("node")
             .args([format!("{TOP}/tests/oidc/server.mjs"), settings.to_string()])

@@ -2,7 +2,9 @@
 
 mod agent;
 mod ask;
+mod client;
 mod countdown;
+mod found;
 mod outcome;
 mod paste;
 mod run;
@@ -15,9 +17,9 @@ use super::{
     server::{self, ServerArgs, read_pair},
 };
 use crate::{
-    oauth::{bound::Bound, redirect_uri::RedirectUri},
+    oauth::{bound::Bound, redirect_uri::RedirectUri, resource::Resource},
     platform::browser::{self, Choice},
-    profile::{ProfileName, Settings},
+    profile::{PlanError, ProfileName, Settings},
 };
 use agent::Manner;
 use clap::Args;
@@ -29,17 +31,26 @@ use std::{cell::RefCell, net::SocketAddr, time::Duration};
 /// Runs the authorization-code flow with PKCE through a listener on this machine that ends with the login. Client id and
 /// secret are stored before the browser opens, so that a login that fails is repeated with the name alone. At a terminal
 /// whatever is missing is asked for.
+///
+/// An API that says which server it trusts is named by its own address, with --resource: the tokens are made out for it alone.
+/// Where that server takes registrations, --register needs no client that somebody registered before.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  tokenstrap login till --provider lightspeed-o\n  tokenstrap login work --issuer https://id.example --client-id 7f3a --scope openid --scope offline_access\n  pass show till/secret | tokenstrap login till --client-id 7f3a --client-secret-stdin --provider lightspeed-o"
+    after_help = "Examples:\n  tokenstrap login till --provider lightspeed-o\n  tokenstrap login work --issuer https://id.example --client-id 7f3a --scope openid --scope offline_access\n  tokenstrap login notes --resource https://mcp.example/notes --register\n  pass show till/secret | tokenstrap login till --client-id 7f3a --client-secret-stdin --provider lightspeed-o"
 )]
 pub(super) struct Login {
     /// Name for the grant; the name of a catalogue entry implies that provider
     pub profile: Option<String>,
     #[command(flatten)]
     pub server: ServerArgs,
+    /// Address of the API that the tokens are for; where nothing else names the server, it says which one it trusts
+    #[arg(long, value_name = "URI")]
+    pub resource: Option<String>,
+    /// Register a client where the server takes registrations and none is stored
+    #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin", "client_secret_env", "finish"])]
+    pub register: bool,
     /// Refuse endpoints that lie on another host than the issuer
-    #[arg(long, requires = "issuer")]
+    #[arg(long)]
     pub same_host: bool,
     /// Further parameter of the authorization request
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = read_pair)]
@@ -103,6 +114,10 @@ impl Login {
     /// Flags over what the profile says.
     fn merged(&self, context: &Context, profile: &ProfileName, stored: Settings) -> Result<Settings, Failure> {
         let mut settings = stored;
+        if let Some(resource) = &self.resource {
+            let refused = |cause| PlanError::Address { what: "resource", cause };
+            settings.resource = Some(Resource::parse(resource).map_err(refused)?);
+        }
         self.server.merge(context, profile, &mut settings)?;
         settings.params.extend(self.params.iter().cloned());
         if let Some(uri) = &self.redirect_uri {
@@ -113,6 +128,11 @@ impl Login {
             if !settings.hosts.contains(&host) {
                 settings.hosts.push(host);
             }
+        }
+        if self.same_host && settings.issuer.is_none() && settings.only_resource().is_none() {
+            return Err(
+                Failure::usage("--same-host is for a server that publishes its metadata").hint("name it with --issuer or --resource")
+            );
         }
         if let Some(variable) = &self.server.client_secret_env {
             settings.client_secret_env = Some(variable.clone());
@@ -150,6 +170,18 @@ impl Login {
         }
         Ok(Manner { person, reachable, browser, paste: self.paste, remote: context::env("SSH_CONNECTION").is_some() })
     }
+}
+
+/// Nothing says which server is meant.
+fn no_server() -> Failure {
+    let hint = "name it with --provider, --issuer, --resource, or --auth-url together with --token-url; `tokenstrap providers` lists the known ones";
+    Failure::usage(PlanError::NoServer.to_string()).hint(hint)
+}
+
+/// There is no client id, and nobody to ask.
+fn no_client_id() -> Failure {
+    Failure::usage(PlanError::NoClientId.to_string())
+        .hint("pass it with --client-id; --register gets one where the server takes registrations")
 }
 
 /// There is no way to ask anybody.

@@ -3,7 +3,9 @@
 use super::{
     Login,
     agent::{Agent, Manner},
-    ask, unattended_failure,
+    ask,
+    client::Origin,
+    no_client_id, no_server, unattended_failure,
 };
 use crate::{
     cli::{
@@ -17,14 +19,16 @@ use crate::{
         metadata::ServerMetadata,
         redirect_uri::RedirectUri,
     },
-    profile::{Account, Plan, PlanError, ProfileName, Registration, Settings},
+    profile::{Account, Plan, ProfileName, Record, Registration, Settings},
     provider::Provider,
     redirect::Listener,
     secret::Secret,
     store::holders::Holders,
-    text::printable,
 };
 use std::{cell::RefCell, collections::BTreeMap};
+
+/// What a login is bound to, the client's secret, and what waits for the redirect.
+type Prepared = (Plan, Option<Secret>, Option<Listener>);
 
 /// One run of the command, once it is clear who is meant and how the person is reached.
 pub(super) struct Attempt<'a> {
@@ -45,14 +49,15 @@ impl Attempt<'_> {
         }
         if self.entry.is_none() && self.settings.borrow().names_no_server() {
             if !self.manner.person {
-                return Err(PlanError::NoServer.into());
+                return Err(no_server());
             }
             self.entry = Some(ask::provider(self.context)?);
             self.settings.borrow_mut().provider = self.entry.as_ref().map(|entry| entry.name.clone());
         }
         let secret = self.given_secret()?;
-        if !self.manner.person && self.settings.borrow().client_id.is_none() {
-            return Err(PlanError::NoClientId.into());
+        let may_be_stored = self.settings.borrow().only_resource().is_some();
+        if !self.manner.person && !self.login.register && !may_be_stored && self.settings.borrow().client_id.is_none() {
+            return Err(no_client_id());
         }
         let agent = Agent::new(self.context, self.manner.clone(), self.login.timeout);
         let settings = self.settings.borrow().clone();
@@ -77,27 +82,10 @@ impl Attempt<'_> {
         if !self.manner.reachable {
             return Err(unattended_failure());
         }
-        let stored = record.as_ref().and_then(flow::stored_client).map(|(registration, secret)| (registration.clone(), secret.cloned()));
-        let kept = stored.filter(|(registration, _)| {
-            let asked = self.settings.borrow().client_id.clone();
-            asked.is_none_or(|id| id == registration.pins.client_id)
-        });
-        if self.settings.borrow().client_id.is_none() {
-            self.settings.borrow_mut().client_id = kept.as_ref().map(|(registration, _)| registration.pins.client_id.clone());
+        if self.lacks_client(record.as_ref()) {
+            return Err(no_client_id());
         }
-        let metadata = self.metadata(world)?;
-        let is_kept = secret.is_none();
-        let has_secret = !is_kept || kept.as_ref().is_some_and(|(_, secret)| secret.is_some());
-        let draft = self.plan(metadata.as_ref(), self.wants_secret(has_secret))?;
-        let mut secret = secret.or_else(|| self.kept_secret(kept, &draft));
-        let listener = self.bind(&draft.redirect_uri)?;
-        let redirect_uri = listener.as_ref().map_or_else(|| draft.redirect_uri.clone(), |listener| listener.redirect_uri().clone());
-        self.ask_missing(&redirect_uri, &mut secret)?;
-        let mut plan = self.plan(metadata.as_ref(), secret.is_some())?;
-        plan.redirect_uri = redirect_uri;
-        // A kept secret goes nowhere but to the server that it was given for, whatever an entry says by now.
-        plan.preflight = plan.preflight.filter(|endpoint| !is_kept || endpoint.authority() == plan.pins.token_endpoint.authority());
-        self.refuse_weak(&plan, secret.as_ref())?;
+        let (plan, secret, listener) = self.prepare(world, record.as_ref(), secret)?;
         flow::probe(world)?;
         if let Some(caveat) = world.store.caveat() {
             self.context.say(&format!("note: {caveat}"));
@@ -105,7 +93,7 @@ impl Attempt<'_> {
         let registration = Registration { pins: plan.pins.clone(), client_secret: secret };
         let record = flow::begin(world, &self.profile, &registration)?;
         self.settings.borrow_mut().cache = Some(record.id);
-        self.context.config.save(&self.profile, &self.settings.borrow())?;
+        self.save_settings()?;
         Holders::new(&self.context.folders.state).add(&self.profile, world.store.name());
         if self.manner.person {
             self.context.say(&format!("✓ {} can be written; id and secret are safe from here on", world.store.place()));
@@ -118,19 +106,30 @@ impl Attempt<'_> {
         self.consent(world, agent, plan, registration, listener)
     }
 
-    /// The stored secret, where this login goes to the server that it is stored for: an edit of the settings cannot send it
-    /// elsewhere (SECURITY T-22).
-    fn kept_secret(&self, kept: Option<(Registration, Option<Secret>)>, plan: &Plan) -> Option<Secret> {
-        let (registration, secret) = kept?;
-        let (stored, wanted) = (&registration.pins.token_endpoint, &plan.pins.token_endpoint);
-        if stored != wanted && secret.is_some() {
-            self.context.warn(&[format!(
-                "the stored client secret belongs to {} and is not sent to {}; pass it anew if it is meant for both",
-                stored.authority(),
-                wanted.authority()
-            )]);
+    /// Server and client are known or found out, asked for or registered; nothing is stored yet.
+    fn prepare(&self, world: &World<'_>, record: Option<&Record>, secret: Option<Secret>) -> Result<Prepared, Failure> {
+        let metadata = self.metadata(world)?;
+        let kept = self.kept_client(record, metadata.as_ref())?;
+        let is_kept = secret.is_none();
+        let has_secret = !is_kept || kept.as_ref().is_some_and(|kept| kept.client_secret.is_some());
+        let draft = self.plan(metadata.as_ref(), self.wants_secret(has_secret))?;
+        let mut origin = kept.as_ref().and_then(Origin::of);
+        let mut secret = secret.or_else(|| self.kept_secret(kept, &draft));
+        let listener = self.bind(&draft.redirect_uri)?;
+        let redirect_uri = listener.as_ref().map_or_else(|| draft.redirect_uri.clone(), |listener| listener.redirect_uri().clone());
+        if self.wants_registration() {
+            let draft = Plan { redirect_uri: redirect_uri.clone(), ..draft };
+            (origin, secret) = self.register(world, metadata.as_ref(), &draft)?;
+        } else {
+            self.ask_missing(&redirect_uri, &mut secret)?;
         }
-        secret.filter(|_| stored == wanted)
+        let mut plan = self.plan(metadata.as_ref(), secret.is_some())?;
+        plan.redirect_uri = redirect_uri;
+        self.keep_origin(origin, &mut plan.pins);
+        // A kept secret goes nowhere but to the server that it was given for, whatever an entry says by now.
+        plan.preflight = plan.preflight.filter(|endpoint| !is_kept || endpoint.authority() == plan.pins.token_endpoint.authority());
+        self.refuse_weak(&plan, secret.as_ref())?;
+        Ok((plan, secret, listener))
     }
 
     /// A secret is expected unless the person said that there is none.
@@ -140,22 +139,6 @@ impl Attempt<'_> {
             Some(method) => method.needs_secret(),
             None => has_secret || self.entry.as_ref().is_some_and(|entry| self.manner.person && entry.client_auth.needs_secret()),
         }
-    }
-
-    fn metadata(&self, world: &World<'_>) -> Result<Option<ServerMetadata>, Failure> {
-        let Some(issuer) = self.settings.borrow().issuer.clone() else { return Ok(None) };
-        let metadata =
-            flow::discover(world, &issuer).map_err(|error| Failure::from(error).while_doing("the server's metadata cannot be used"))?;
-        let elsewhere: Vec<String> =
-            metadata.hosts_elsewhere().iter().map(|(name, endpoint)| format!("{name} at {}", endpoint.authority())).collect();
-        if !elsewhere.is_empty() {
-            let text = printable(&elsewhere.join(", "));
-            if self.login.same_host {
-                return Err(Failure::new(Exit::Refused, format!("the server names endpoints on other hosts: {text}")));
-            }
-            self.context.say(&format!("note: the server names endpoints on other hosts: {text}"));
-        }
-        Ok(Some(metadata))
     }
 
     fn plan(&self, metadata: Option<&ServerMetadata>, has_secret: bool) -> Result<Plan, Failure> {
@@ -204,17 +187,23 @@ impl Attempt<'_> {
                 .hint("pass it with --client-secret-stdin or --client-secret-env VAR"));
         }
         if plan.pins.client_id.is_empty() {
-            return Err(PlanError::NoClientId.into());
+            return Err(no_client_id());
         }
-        if plan.pkce_unsupported && !self.settings.borrow().no_pkce {
-            return Err(Failure::new(Exit::Refused, "the server's metadata rules out PKCE with S256")
-                .hint("--no-pkce goes on without that protection"));
-        }
+        self.refuse_unprotected(plan)?;
         if self.settings.borrow().no_pkce {
             self.context.warn(&[
                 "PKCE is left out: a stolen code could be exchanged by whoever has the client's secret, or by anybody where there is none"
                     .into(),
             ]);
+        }
+        Ok(())
+    }
+
+    /// What no server has to be asked for.
+    pub(super) fn refuse_unprotected(&self, plan: &Plan) -> Result<(), Failure> {
+        if plan.pkce_unsupported && !self.settings.borrow().no_pkce {
+            return Err(Failure::new(Exit::Refused, "the server's metadata rules out PKCE with S256")
+                .hint("--no-pkce goes on without that protection"));
         }
         let secrets =
             plan.params.keys().any(|name| ["client_secret", "password", "access_token", "refresh_token"].contains(&name.as_str()));

@@ -97,7 +97,8 @@ impl Run for Request {
         let body = typed::body(&method)?;
         let credentials = self.credentials(context, &profile, record)?;
         let observer = (context.globals.verbose > 0).then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(terminal::line) });
-        let client = Client::new(Options { observer, roomy: Some((LARGEST, Duration::from_secs(60))), ..Options::default() });
+        let bar_link_local = registration.pins.resource.is_some();
+        let client = Client::new(Options { bar_link_local, observer, roomy: Some((LARGEST, Duration::from_secs(60))) });
         let deadline = Instant::now() + self.timeout;
         let mut exchange = Exchange {
             context,
