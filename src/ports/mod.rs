@@ -154,6 +154,18 @@ pub struct Intent {
     pub at: SystemTime,
 }
 
+impl Intent {
+    /// Whether the refresh may still have spent what `record` holds: for a store that leaves an intent where it lies.
+    ///
+    /// It has ended once the record has another refresh token, or went on to tokens that were requested since. A record
+    /// that went on for another reason, such as a login that has begun, ends nothing.
+    pub fn is_open(&self, record: Option<&Record>) -> bool {
+        let Some(record) = record.filter(|record| record.holds(&self.refresh_token)) else { return false };
+        let requested_at = record.current.as_ref().map(|current| current.tokens.requested_at);
+        record.generation <= self.generation || requested_at.is_none_or(|requested_at| requested_at < self.at)
+    }
+}
+
 /// Keeps one record per profile.
 ///
 /// Every call ends within 10 s. A record is one item: a reader sees the old one or the new one, never a mixture.

@@ -5,11 +5,15 @@
 //! system's own tools show and remove it; the secret is the text of the record.
 
 #[cfg(target_os = "linux")]
+mod agreement;
+#[cfg(target_os = "linux")]
 mod bus;
 #[cfg(any(target_os = "linux", target_os = "macos", windows))]
 mod deadline;
 #[cfg(any(target_os = "macos", windows))]
 mod native;
+#[cfg(target_os = "linux")]
+mod overwrite;
 pub mod parts;
 #[cfg(target_os = "linux")]
 mod quick;
