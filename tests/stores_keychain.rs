@@ -3,17 +3,20 @@
 //! A process has one session bus, so each question to the keychain is a child: this very program with the name of
 //! [`answer`], which does what `ASK` says and prints how it ended.
 
-use super::stores::{CANARY, contract, name, record, world};
+use super::{
+    stores::{CANARY, contract, intent, name, record, world},
+    stores_keychain_writes::refresh,
+};
 use crate::support::{forgetful::Forgetful, keyring::Session, real};
 use std::{
     env, fs,
     io::Write,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use tokenstrap::{
-    ports::{Intent, StoreError, TokenStore},
+    ports::{StoreError, TokenStore},
     store::{self, KeySource, World},
 };
 
@@ -52,11 +55,14 @@ fn answer() {
 }
 
 fn keychain(world: &World<'_>, words: &[&str]) -> String {
-    let store = store::by_name("keychain").unwrap().open(world).unwrap();
+    do_with(&*store::by_name("keychain").unwrap().open(world).unwrap(), words)
+}
+
+fn do_with(store: &dyn TokenStore, words: &[&str]) -> String {
     let number = || words[2].parse::<u64>().unwrap();
     match words[0] {
         "contract" => {
-            contract(&*store);
+            contract(store);
             "kept".to_owned()
         }
         "probe" => told(store.probe()),
@@ -65,11 +71,18 @@ fn keychain(world: &World<'_>, words: &[&str]) -> String {
         "delete" => told(store.delete(&name(words[1]))),
         "list" => told(store.list()),
         "begin" => {
-            let intent = Intent { generation: 1, refresh_token: "hash".to_owned(), at: SystemTime::UNIX_EPOCH };
-            told(store.begin(&name(words[1]), &intent))
+            let stored = store.load(&name(words[1])).ok().flatten().unwrap_or_else(|| record(words[1], 1));
+            told(store.begin(&name(words[1]), &intent(&stored)))
+        }
+        "intent" => told(store.intent(&name(words[1])).map(|intent| intent.map(|intent| intent.generation))),
+        "take-in" => told(store.take_in(&record(words[1], number()))),
+        "refresh" => told(refresh(store, number())),
+        "after-load" => {
+            store.load(&name(words[2])).unwrap();
+            do_with(store, &words[1..])
         }
         "lock" => told(lock()),
-        "bench" => bench(&*store, number()),
+        "bench" => bench(store, number()),
         other => panic!("nobody knows how to {other}"),
     }
 }

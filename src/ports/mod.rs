@@ -1,11 +1,13 @@
 //! The world as traits: everything that the use cases need and a test can play.
 
 mod cache;
+mod intent;
 mod interrupts;
 mod lock;
 mod spool;
 
 pub use cache::{AccessTokenCache, Cached};
+pub use intent::Intent;
 pub use interrupts::{Hold, Interrupts};
 pub use lock::{Acquired, Guard, Holder, Lock, LockError};
 pub use spool::Spool;
@@ -140,30 +142,6 @@ pub enum StoreError {
     /// Neither settings nor environment say what it needs; the text names what is missing.
     #[error("{0}")]
     Unset(String),
-}
-
-/// Proof that the store can be written, made before a refresh token is spent.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Intent {
-    /// Generation that is about to be replaced.
-    pub generation: u64,
-    /// Hash of the refresh token that is about to be sent.
-    pub refresh_token: String,
-    /// When.
-    #[serde(with = "crate::oauth::token::instant")]
-    pub at: SystemTime,
-}
-
-impl Intent {
-    /// Whether the refresh may still have spent what `record` holds: for a store that leaves an intent where it lies.
-    ///
-    /// It has ended once the record has another refresh token, or went on to tokens that were requested since. A record
-    /// that went on for another reason, such as a login that has begun, ends nothing.
-    pub fn is_open(&self, record: Option<&Record>) -> bool {
-        let Some(record) = record.filter(|record| record.holds(&self.refresh_token)) else { return false };
-        let requested_at = record.current.as_ref().map(|current| current.tokens.requested_at);
-        record.generation <= self.generation || requested_at.is_none_or(|requested_at| requested_at < self.at)
-    }
 }
 
 /// Keeps one record per profile.

@@ -25,6 +25,8 @@ pub mod keyring;
 #[cfg(target_os = "linux")]
 pub mod oidc;
 #[cfg(target_os = "linux")]
+pub mod other_keychain;
+#[cfg(target_os = "linux")]
 pub mod real;
 #[cfg(target_os = "linux")]
 pub mod resource;
