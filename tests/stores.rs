@@ -97,7 +97,7 @@ pub fn record(profile: &str, generation: u64) -> Record {
 /// What says that the refresh token of this record is about to be sent.
 pub fn intent(record: &Record) -> Intent {
     let refresh_token = record.current.as_ref().unwrap().tokens.refresh_token.as_ref().unwrap();
-    Intent { generation: record.generation, refresh_token: refresh_token.hash(), at: SystemTime::UNIX_EPOCH }
+    Intent { generation: record.generation, refresh_token: refresh_token.hash(), at: SystemTime::UNIX_EPOCH + Duration::from_secs(1) }
 }
 
 pub fn loaded(store: &dyn TokenStore, profile: &str) -> Option<String> {

@@ -5,7 +5,7 @@
 
 use super::{
     stores::{CANARY, contract, intent, name, record, world},
-    stores_keychain_writes::refresh,
+    stores_keychain_writes::{labelled, refresh, unfinished},
 };
 use crate::support::{forgetful::Forgetful, keyring::Session, real};
 use std::{
@@ -77,6 +77,8 @@ fn do_with(store: &dyn TokenStore, words: &[&str]) -> String {
         "intent" => told(store.intent(&name(words[1])).map(|intent| intent.map(|intent| intent.generation))),
         "take-in" => told(store.take_in(&record(words[1], number()))),
         "refresh" => told(refresh(store, number())),
+        "unfinished" => told(unfinished(store)),
+        "relabel" => told(store.load(&name("till")).map(labelled).and_then(|record| store.save(&record))),
         "after-load" => {
             store.load(&name(words[2])).unwrap();
             do_with(store, &words[1..])

@@ -7,11 +7,15 @@ use super::{
 use crate::support::{
     keyring::Session,
     other_keychain::{Manner, OtherKeychain},
+    rig::pins,
 };
-use std::{env, time::Duration};
+use std::{
+    env,
+    time::{Duration, SystemTime},
+};
 use tokenstrap::{
     ports::{Intent, StoreError, TokenStore},
-    profile::Record,
+    profile::{Mark, Record, Registration},
     secret::Secret,
 };
 
@@ -26,6 +30,26 @@ pub fn refresh(store: &dyn TokenStore, generation: u64) -> Result<(), StoreError
     store.save(&record("till", generation + 1))?;
     assert_eq!(store.intent(&name("till"))?, None);
     store.clear(&name("till"))
+}
+
+/// A refresh whose end the record does not tell: only a mark is saved, and the intent is removed.
+pub fn unfinished(store: &dyn TokenStore) -> Result<Option<Intent>, StoreError> {
+    let mut record = store.load(&name("till"))?.unwrap();
+    store.begin(&name("till"), &intent(&record))?;
+    record.generation += 1;
+    record.mark = Some(Mark { refresh_token: String::new(), at: SystemTime::UNIX_EPOCH });
+    store.save(&record)?;
+    assert!(store.intent(&name("till"))?.is_some());
+    store.clear(&name("till"))?;
+    store.intent(&name("till"))
+}
+
+/// What a login at a server would put in the place of this record: its label names the server.
+pub fn labelled(stored: Option<Record>) -> Record {
+    let mut record = stored.unwrap();
+    record.generation += 1;
+    record.registration = Some(Registration { pins: pins(), client_secret: None });
+    record
 }
 
 fn asked(session: &Session, question: &str) -> String {
@@ -79,6 +103,26 @@ fn an_item_that_cannot_be_written_over_is_created_in_its_place() {
     assert_eq!(asked(&session, "refresh till 1"), "Ok(())");
 
     assert_eq!((keychain.asked("CreateItem"), kept(&keychain)), (2, 2));
+}
+
+#[test]
+fn an_item_with_another_label_is_created_anew() {
+    let Some(session) = Session::bare() else { return };
+    let keychain = keychain(&session, Manner::Plain);
+
+    assert_eq!(asked(&session, "relabel"), "Ok(())");
+
+    assert_eq!((keychain.asked("SetSecret"), keychain.asked("CreateItem"), kept(&keychain)), (0, 1, 2));
+}
+
+#[test]
+fn an_intent_that_the_record_does_not_end_is_removed() {
+    let Some(session) = Session::bare() else { return };
+    let keychain = keychain(&session, Manner::Plain);
+
+    assert_eq!(asked(&session, "unfinished"), "Ok(None)");
+
+    assert_eq!((keychain.asked("Delete"), keychain.secrets("tokenstrap-intent").len(), kept(&keychain)), (1, 0, 2));
 }
 
 /// As GNOME Keyring 42.1 and 50.0 end now and then.
