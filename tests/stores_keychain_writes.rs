@@ -32,6 +32,13 @@ pub fn refresh(store: &dyn TokenStore, generation: u64) -> Result<(), StoreError
     store.clear(&name("till"))
 }
 
+/// The first login of a profile, and the refresh that follows.
+pub fn first(store: &dyn TokenStore) -> Result<(), StoreError> {
+    assert!(store.load(&name("till"))?.is_none());
+    store.save(&record("till", 1))?;
+    refresh(store, 1)
+}
+
 /// A refresh whose end the record does not tell: only a mark is saved, and the intent is removed.
 pub fn unfinished(store: &dyn TokenStore) -> Result<Option<Intent>, StoreError> {
     let mut record = store.load(&name("till"))?.unwrap();
@@ -80,6 +87,27 @@ fn a_refresh_writes_its_intent_once_and_its_record_once() {
 
     let writes = ["SetSecret", "CreateItem", "Delete"].map(|write| keychain.asked(write));
     assert_eq!((writes, kept(&keychain)), ([4, 0, 0], 3));
+}
+
+#[test]
+fn a_first_login_and_refresh_need_one_session_to_read_and_one_to_write() {
+    let Some(session) = Session::bare() else { return };
+    let keychain = OtherKeychain::start(session.address(), Manner::Shy, &[]);
+
+    assert_eq!(asked(&session, "first"), "Ok(())");
+
+    let asked = ["OpenSession", "CreateItem", "SetSecret"].map(|question| keychain.asked(question));
+    assert_eq!((asked, keychain.ended(), kept(&keychain)), ([2, 2, 1], 0, 2));
+}
+
+#[test]
+fn a_keychain_that_asks_somebody_before_it_creates_an_item_counts_as_locked() {
+    let Some(session) = Session::bare() else { return };
+    let keychain = OtherKeychain::start(session.address(), Manner::Asking, &[]);
+
+    assert_eq!(asked(&session, "after-load save till 1"), r#"Err(Locked("the keychain is locked"))"#);
+
+    assert!(keychain.secrets("tokenstrap").is_empty());
 }
 
 #[test]

@@ -15,8 +15,6 @@ pub mod chromium;
 #[cfg(target_os = "linux")]
 pub mod desk;
 #[cfg(target_os = "linux")]
-pub mod forgetful;
-#[cfg(target_os = "linux")]
 pub mod host;
 #[cfg(target_os = "linux")]
 pub mod http;

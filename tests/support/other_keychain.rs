@@ -27,6 +27,8 @@ pub enum Manner {
     Forgetful,
     /// It does not know `SetSecret`.
     WithoutSetSecret,
+    /// It wants to ask somebody before it creates an item.
+    Asking,
     /// It knows a caller only after it has served what came first, and ends where that is an `OpenSession`.
     Shy,
 }
@@ -138,9 +140,11 @@ impl State {
             "Get" => reply.append1(Variant(false)),
             "GetSecrets" => {
                 let (items, session): (Vec<Path<'static>>, Path<'static>) = call.read2().ok()?;
-                reply.append1(items.into_iter().map(|item| (item.clone(), self.secret(&item, &session))).collect::<HashMap<_, _>>())
+                reply.append1(
+                    items.into_iter().filter_map(|item| Some((item.clone(), self.secret(&item, &session)?))).collect::<HashMap<_, _>>(),
+                )
             }
-            "GetSecret" => reply.append1(self.secret(&call.path()?.into_static(), &call.get1()?)),
+            "GetSecret" => reply.append1(self.secret(&call.path()?.into_static(), &call.get1()?)?),
             "SetSecret" if manner == Manner::WithoutSetSecret => return None,
             "SetSecret" => {
                 let secret = self.opened(call.get1()?);
@@ -149,6 +153,7 @@ impl State {
                 }
                 reply
             }
+            "CreateItem" if manner == Manner::Asking => reply.append2(path("/"), path("/prompt/1")),
             "CreateItem" => {
                 let (properties, secret, _): (PropMap, Transferred, bool) = call.read3().ok()?;
                 reply.append2(self.create(&properties, secret, manner), path("/"))
@@ -174,13 +179,13 @@ impl State {
         if is_plain { reply.append2(Variant(""), session) } else { reply.append2(Variant(vec![2_u8]), session) }
     }
 
-    fn secret(&self, item: &Path<'_>, session: &Path<'static>) -> Transferred {
-        let secret = &self.items[number(item)].1;
+    fn secret(&self, item: &Path<'_>, session: &Path<'static>) -> Option<Transferred> {
+        let (_, secret) = self.items.get(number(item))?;
         let (parameter, value) = match &self.keys[number(session)] {
             None => (Vec::new(), secret.clone()),
             Some(key) => (vec![7; 16], cbc::Encryptor::<Aes128>::new(key.into(), &[7; 16].into()).encrypt_padded_vec_mut::<Pkcs7>(secret)),
         };
-        (session.clone(), parameter, value, "text/plain".to_owned())
+        Some((session.clone(), parameter, value, "text/plain".to_owned()))
     }
 
     fn opened(&self, (session, parameter, value, _): Transferred) -> Vec<u8> {
@@ -195,7 +200,6 @@ impl State {
         let at = self.items.iter().position(|(there, _)| *there == attributes).unwrap_or(self.items.len());
         if manner != Manner::Forgetful {
             let secret = self.opened(secret);
-            self.items.truncate(self.items.len().max(at));
             if at == self.items.len() {
                 self.items.push((attributes, secret));
             } else {

@@ -12,8 +12,6 @@ mod bus;
 mod deadline;
 #[cfg(any(target_os = "macos", windows))]
 mod native;
-#[cfg(target_os = "linux")]
-mod overwrite;
 pub mod parts;
 #[cfg(target_os = "linux")]
 mod quick;
@@ -21,6 +19,8 @@ mod quick;
 mod secret_service;
 #[cfg(target_os = "linux")]
 mod session;
+#[cfg(target_os = "linux")]
+mod write;
 
 use super::{StoreKind, World};
 use crate::ports::{StoreError, TokenStore};

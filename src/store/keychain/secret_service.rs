@@ -1,7 +1,7 @@
 //! The Secret Service (GNOME Keyring, KWallet, KeePassXC) over D-Bus.
 //!
-//! A warm read is three round trips and no thread ([`quick`]), and so is a write over an item that is there
-//! ([`overwrite`]). A save reads the generation, writes over an encrypted session, finds the item again as a later load
+//! A warm read is three round trips and no thread ([`quick`]), and so is a write over what is there
+//! ([`super::write`]). A save reads the generation, writes over an encrypted session, finds the item again as a later load
 //! will find it, and compares.
 //!
 //! An intent stays where it lies when its refresh has ended well: the record itself tells that it has
@@ -105,7 +105,7 @@ impl<'w> Keychain<'w> {
     fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
         let began = Instant::now();
         let text = record.encode();
-        if !self.put_over(record, &text, may_replace)? {
+        if !self.put_on_line(record, &text, may_replace)? {
             self.put_anew(record, text, may_replace, began)?;
         }
         let mut noted = self.noted.borrow_mut();
@@ -115,21 +115,22 @@ impl<'w> Keychain<'w> {
         Ok(())
     }
 
-    /// Over the item that is there, where its label stays the same; `false` where that is not how it is done.
-    fn put_over(&self, record: &Record, text: &Secret, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<bool, StoreError> {
+    /// On the line of the reads, where the label stays the same; `false` where that is not how it is done.
+    fn put_on_line(&self, record: &Record, text: &Secret, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<bool, StoreError> {
         if self.ready.borrow().is_some() {
             return Ok(false);
         }
-        let Some(present) = self.reader.present((RECORDS, record.profile.as_str()), self.entropy)? else { return Ok(false) };
-        let Some(stored) = present.text()? else { return Ok(false) };
-        let stored = newest_of(vec![stored], &record.profile)?;
+        let Some(place) = self.reader.place((RECORDS, record.profile.as_str()), self.entropy)? else { return Ok(false) };
+        let Some(stored) = place.texts()? else { return Ok(false) };
+        let stored = newest_of(stored, &record.profile)?;
         if !may_replace(record, stored.as_ref()) {
             return Err(StoreError::Conflict);
         }
-        if stored.is_none_or(|stored| label(&stored) != label(record)) {
+        let label_now = label(record);
+        if stored.is_some_and(|stored| label(&stored) != label_now) {
             return Ok(false);
         }
-        present.replace(text, self.entropy)
+        place.write(&label_now, text, self.entropy)
     }
 
     fn put_anew(
@@ -160,19 +161,19 @@ impl<'w> Keychain<'w> {
         Ok(())
     }
 
-    /// Over the item that an earlier refresh left; `false` where that is not how it is done.
-    fn note_over(&self, profile: &ProfileName, text: &Secret) -> Result<bool, StoreError> {
+    /// On the line of the reads; `false` where that is not how it is done.
+    fn note_on_line(&self, profile: &ProfileName, text: &Secret) -> Result<bool, StoreError> {
         if self.ready.borrow().is_some() {
             return Ok(false);
         }
-        let present = self.reader.present((INTENTS, profile.as_str()), self.entropy)?;
-        present.map_or(Ok(false), |present| present.replace(text, self.entropy))
+        let place = self.reader.place((INTENTS, profile.as_str()), self.entropy)?;
+        place.map_or(Ok(false), |place| place.write(&note_label(profile), text, self.entropy))
     }
 
     fn note_anew(&self, profile: ProfileName, text: Secret, began: Instant) -> Result<(), StoreError> {
         let ready = self.ready.take();
         let session = self.writing_since(began, move |may_prompt| {
-            let label = format!("tokenstrap: last refresh of {profile}");
+            let label = note_label(&profile);
             let place = (INTENTS, profile.as_str());
             match ready.map(|session| keep(session, &label, place, &text)) {
                 Some(Ok(session)) => Ok(session),
@@ -242,7 +243,7 @@ impl TokenStore for Keychain<'_> {
         let text = serde_json::to_string(intent).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let text = Secret::new(text);
         self.noted.take();
-        if !self.note_over(profile, &text)? {
+        if !self.note_on_line(profile, &text)? {
             self.note_anew(profile.clone(), text, began)?;
         }
         self.noted.replace(Some(Noted { profile: profile.clone(), intent: intent.clone(), ended: false }));
@@ -352,6 +353,11 @@ fn is_kept(session: &Session, label: &str, (service, username): (&str, &str), wa
 fn is_probe_to_remove(item: &Item<'_>, own: &str, before: SystemTime) -> bool {
     let is_own = item.get_attributes().is_ok_and(|attributes| attributes.get("username").is_some_and(|name| name == own));
     is_own || item.get_created().is_ok_and(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).is_some_and(|at| at < before))
+}
+
+/// True while the refresh goes on and ever after.
+fn note_label(profile: &ProfileName) -> String {
+    format!("tokenstrap: last refresh of {profile}")
 }
 
 /// Profile and server; nothing of a token (SECURITY S-14).
