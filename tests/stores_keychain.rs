@@ -208,7 +208,7 @@ fn s_16_older_copies_of_an_item_go_with_a_save_and_all_of_them_with_a_logout() {
     copy(&["extra", "2"], 2);
     assert_eq!(session.ask("load till").0, "Ok(Some(2))", "the newest copy counts");
 
-    assert_eq!(session.ask("save till 3").0, "Ok(())");
+    assert_eq!(session.ask("after-load save till 3").0, "Ok(())");
     let items = || {
         let found = session.command("secret-tool").args(["search", "--all", "service", "tokenstrap"]).output().unwrap();
         String::from_utf8_lossy(&found.stdout).matches("secret = ").count()
