@@ -1,10 +1,9 @@
-//! A warm read: one connection, two round trips, no thread.
+//! A warm read: one connection, three round trips, no thread.
 //!
 //! The library below asks four times and has a wait of 25 s that nobody can shorten, so its calls run on a thread
-//! ([`super::deadline`]). Reading what is unlocked needs none of that: the greeting and the search go out
-//! together, then the session is opened, then the secrets are asked for, each with what is left of one deadline. Whatever
-//! is not that simple case (something locked, a prompt to show, a bus that is not on this machine) is left
-//! to the library.
+//! ([`super::deadline`]). Reading what is unlocked needs none of that: the greeting and the search go out together, then
+//! the session is opened, then the secrets are asked for, each with what is left of one deadline. Whatever is not that
+//! simple case (something locked, a prompt to show, a bus that is not on this machine) is left to the library.
 //!
 //! GNOME Keyring sets up what it knows of a caller beside its first message, and now and then only after that was served
 //! (seen with 42.1, `gkd_secret_service_get_pkcs11_session: assertion 'client' failed`). A search that comes too early is
@@ -40,7 +39,7 @@ const PLAIN: &str = "plain";
 /// Session, parameters, value, content type (Secret Service API, "Secret").
 pub(super) type Transferred = (Path<'static>, Vec<u8>, Vec<u8>, String);
 
-/// Reads over one connection, which the first read opens: a follower reads again when the sender has let go, and every
+/// Reads and writes over one connection, which the first read opens: a follower reads again when the sender has let go, and every
 /// connection more is one more that the keychain has to greet and forget.
 #[derive(Default)]
 pub(super) struct Reader(pub(super) RefCell<Option<Line>>);

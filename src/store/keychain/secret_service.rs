@@ -39,8 +39,8 @@ pub(super) struct Keychain<'w> {
     may_prompt: bool,
     entropy: &'w dyn Entropy,
     clock: &'w dyn Clock,
-    /// The session that looked for an intent and wrote one. The save that follows needs no key agreement between the
-    /// server's answer and the write, and the agreement has proved itself.
+    /// The session of the library, once it had to look for an intent or to write one. The save that follows needs no key
+    /// agreement between the server's answer and the write, and the agreement has proved itself.
     ready: RefCell<Option<Session>>,
     reader: quick::Reader,
     /// The intent that this process has written.
