@@ -2,8 +2,9 @@
 //!
 //! An item that is created in place of another is written twice by GNOME Keyring, first its label and attributes, then its
 //! secret, and each time the whole keyring goes to the disk; `SetSecret` writes once. The secret travels encrypted
-//! (SECURITY S-15). It is asked for again in the same breath, found as a later load finds it, and compared: a write counts
-//! only when the keychain has said yes and gives it back (RELIABILITY F-11). Whatever is not that simple case is left to
+//! (SECURITY S-15), is asked for again in the same breath, and compared: a write counts only when the keychain has said yes
+//! and gives it back (RELIABILITY F-11), from the item that a later load finds: one that is there was found so right
+//! before, and one that is new is searched for. Whatever is not that simple case is left to
 //! the library: several items, one that is locked, a keychain that refuses `SetSecret` or keeps something else.
 
 use super::{
@@ -109,13 +110,13 @@ impl Place<'_> {
         Ok(is_kept)
     }
 
-    /// Replaces the secret of the item that is there, and gives back what is found then.
+    /// Replaces the secret of the item that is there, and gives back what is in it then.
     fn set(&self, item: &Path<'static>, secret: Sent<'_>) -> Result<Option<Secret>, StoreError> {
         let set = Message::new_method_call(SERVICE, item.clone(), ITEM, "SetSecret");
-        let (Ok(set), Some([search, get])) = (set, self.look(item)) else { return Ok(None) };
-        let replies = ask(&self.line, [set.append1(secret), search, get], self.end)?;
-        let [Some(_), searched, got] = replies.as_slice() else { return Ok(None) };
-        Ok(self.found(item, searched.as_ref(), got.as_ref()))
+        let (Ok(set), Some((session, shared)), Some(get)) = (set, &self.line.sealed, quick::method("GetSecrets")) else { return Ok(None) };
+        let replies = ask(&self.line, [set.append1(secret), get.append2(vec![item], session)], self.end)?;
+        let [Some(_), Some(got)] = replies.as_slice() else { return Ok(None) };
+        Ok(opened(got, item, shared).flatten())
     }
 
     /// Creates the item, and gives back what is found then.
@@ -129,23 +130,13 @@ impl Place<'_> {
         let [Some(created)] = replies.as_slice() else { return Ok(None) };
         // A keychain that asks somebody first names no item yet.
         let Some(item) = created.get1::<Path<'static>>().filter(|item| &**item != "/") else { return Ok(None) };
-        let Some(questions) = self.look(&item) else { return Ok(None) };
+        let (Some(search), Some(get)) = (quick::method("SearchItems"), quick::method("GetSecrets")) else { return Ok(None) };
+        let Some((session, shared)) = &self.line.sealed else { return Ok(None) };
+        let questions = [search.append1(&self.attributes), get.append2(vec![&item], session)];
         let replies = ask(&self.line, questions, self.end)?;
-        let [searched, got] = replies.as_slice() else { return Ok(None) };
-        Ok(self.found(&item, searched.as_ref(), got.as_ref()))
-    }
-
-    /// The questions whose answers tell that the item is found, and what is in it.
-    fn look(&self, item: &Path<'static>) -> Option<[Message; 2]> {
-        let (session, _) = self.line.sealed.as_ref()?;
-        Some([quick::method("SearchItems")?.append1(&self.attributes), quick::method("GetSecrets")?.append2(vec![item], session)])
-    }
-
-    /// What is in the item, where it alone is found.
-    fn found(&self, item: &Path<'static>, searched: Option<&Message>, got: Option<&Message>) -> Option<Secret> {
-        let (_, shared) = self.line.sealed.as_ref()?;
-        let found = quick::unlocked(searched?)?;
-        (found == [item.clone()]).then(|| opened(got?, item, shared)?).flatten()
+        let [Some(searched), Some(got)] = replies.as_slice() else { return Ok(None) };
+        let is_found = quick::unlocked(searched).is_some_and(|found| found == [item.clone()]);
+        Ok(opened(got, &item, shared).flatten().filter(|_| is_found))
     }
 }
 
