@@ -4,7 +4,7 @@ use crate::support::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only files that may show a secret's text, each because the text leaves there.
-const DOORS: [&str; 43] = [
+const DOORS: [&str; 45] = [
     "src/cli/demo/mod.rs",
     "src/cli/demo/storm.rs",
     "src/cli/helper/converse.rs",
@@ -40,10 +40,12 @@ const DOORS: [&str; 43] = [
     "src/store/command/words.rs",
     "src/store/file/key.rs",
     "src/store/file/mod.rs",
+    "src/store/keychain/agreement.rs",
     "src/store/keychain/native.rs",
     "src/store/keychain/parts.rs",
     "src/store/keychain/secret_service.rs",
     "src/store/keychain/session.rs",
+    "src/store/keychain/write.rs",
     "src/store/keyutils.rs",
     "src/store/spool.rs",
     "src/store/vault/lease.rs",

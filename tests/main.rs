@@ -110,6 +110,8 @@ mod stores_held;
 #[cfg(target_os = "linux")]
 mod stores_keychain;
 #[cfg(target_os = "linux")]
+mod stores_keychain_writes;
+#[cfg(target_os = "linux")]
 mod stores_keyutils;
 #[cfg(target_os = "linux")]
 mod stores_vault;

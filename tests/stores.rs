@@ -94,6 +94,12 @@ pub fn record(profile: &str, generation: u64) -> Record {
     record
 }
 
+/// What says that the refresh token of this record is about to be sent.
+pub fn intent(record: &Record) -> Intent {
+    let refresh_token = record.current.as_ref().unwrap().tokens.refresh_token.as_ref().unwrap();
+    Intent { generation: record.generation, refresh_token: refresh_token.hash(), at: SystemTime::UNIX_EPOCH + Duration::from_secs(1) }
+}
+
 pub fn loaded(store: &dyn TokenStore, profile: &str) -> Option<String> {
     store.load(&name(profile)).unwrap().map(|record| record.encode().expose().to_owned())
 }
@@ -125,7 +131,7 @@ pub fn contract(store: &dyn TokenStore) {
     }
 
     // An intent lies beside the record and changes neither it nor the list.
-    let intent = Intent { generation: 3, refresh_token: "hash".to_owned(), at: SystemTime::UNIX_EPOCH };
+    let intent = intent(&record("till", 3));
     store.begin(&name("till"), &intent).unwrap();
     let later = Intent { generation: 4, ..intent };
     store.begin(&name("till"), &later).unwrap();

@@ -61,7 +61,7 @@ pub(super) fn save(world: &World<'_>, record: &Record, end: Instant) -> Saved {
 pub(super) fn save_spent(world: &World<'_>, record: &mut Record, spent: &Secret, end: Instant) -> Saved {
     for _ in 0..CONFLICTS {
         match save(world, record, end) {
-            Saved::Overtaken(Some(found)) if found.id == record.id && holds(&found, spent) => {
+            Saved::Overtaken(Some(found)) if found.id == record.id && found.holds(&spent.hash()) => {
                 (record.pending, record.generation) = (found.pending, found.generation + 1);
             }
             saved => return saved,
@@ -82,12 +82,6 @@ fn stored(world: &World<'_>, record: &Record) -> Saved {
 
 fn is_the_same(found: &Record, record: &Record) -> bool {
     found.generation == record.generation && found.encode().hash() == record.encode().hash()
-}
-
-fn holds(record: &Record, refresh_token: &Secret) -> bool {
-    let current = record.current.as_ref().and_then(|current| current.tokens.refresh_token.as_ref());
-    let suspect = record.suspect.as_ref().map(|suspect| &suspect.refresh_token);
-    [current, suspect].into_iter().flatten().any(|held| held.hash() == refresh_token.hash())
 }
 
 /// Whether trying again within seconds can help.

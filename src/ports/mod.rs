@@ -1,11 +1,13 @@
 //! The world as traits: everything that the use cases need and a test can play.
 
 mod cache;
+mod intent;
 mod interrupts;
 mod lock;
 mod spool;
 
 pub use cache::{AccessTokenCache, Cached};
+pub use intent::Intent;
 pub use interrupts::{Hold, Interrupts};
 pub use lock::{Acquired, Guard, Holder, Lock, LockError};
 pub use spool::Spool;
@@ -140,18 +142,6 @@ pub enum StoreError {
     /// Neither settings nor environment say what it needs; the text names what is missing.
     #[error("{0}")]
     Unset(String),
-}
-
-/// Proof that the store can be written, made before a refresh token is spent.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Intent {
-    /// Generation that is about to be replaced.
-    pub generation: u64,
-    /// Hash of the refresh token that is about to be sent.
-    pub refresh_token: String,
-    /// When.
-    #[serde(with = "crate::oauth::token::instant")]
-    pub at: SystemTime,
 }
 
 /// Keeps one record per profile.

@@ -224,6 +224,13 @@ impl Record {
         self.current.as_ref().map(age) > other.current.as_ref().map(age)
     }
 
+    /// Whether this refresh token, told by its hash, is one that the record would spend.
+    pub fn holds(&self, hash: &str) -> bool {
+        let current = self.current.as_ref().and_then(|current| current.tokens.refresh_token.as_ref());
+        let suspect = self.suspect.as_ref().map(|suspect| &suspect.refresh_token);
+        [current, suspect].into_iter().flatten().any(|held| held.hash() == hash)
+    }
+
     /// This record, which a store had refused, as it follows on the one that is stored now; `None` where the stored grant
     /// is newer. A login that has begun since is kept.
     pub fn brought_into(self, stored: &Self) -> Option<Self> {

@@ -2,8 +2,9 @@
 """The unsafe window U: from the last byte of the server's answer to the durable write.
 
 The server notes the time right before it writes the answer, so that the window is measured too long rather than too
-short; inotify tells when the new record has its name (from then on no kill loses it), and when the note of the refresh
-is removed, which comes after the record and its folder are on the disk (from then on no power cut loses it).
+short; inotify tells when the new record has its name (from then on no kill loses it), and with the file store when the
+note of the refresh is removed, which comes after the record and its folder are on the disk (from then on no power cut
+loses it). The keychain's note stays, void, and the one write after the answer is the record.
 """
 
 import ctypes
@@ -48,7 +49,7 @@ class Watch:
 
 
 def window(home, server, watch, store):
-    """Milliseconds from the answer to the record's name, and to the removal of the note."""
+    """Milliseconds from the answer to the record's name, and with the file store to the removal of the note."""
     watch.taken()
     call = home.run("token", "till", "--force-refresh")
     time.sleep(0.01)
@@ -59,11 +60,11 @@ def window(home, server, watch, store):
     if store == "file":
         named = [at for at, mask, name in after if mask & MOVED_TO and name == "till.grant"]
         cleared = [at for at, mask, name in after if mask & DELETE and name == "till.intent"]
+        ends = [named[0], cleared[0]]
     else:
-        # The keyring is written once for the record and once for the removed note.
-        named = [at for at, mask, _ in after if mask & MOVED_TO]
-        cleared = named[1:]
-    return (named[0] - answered) / 1e6, (cleared[0] - answered) / 1e6
+        # The last one: on a busy machine the note's own, which comes before the answer, may be seen after it.
+        ends = [at for at, mask, _ in after if mask & MOVED_TO][-1:]
+    return [(end - answered) / 1e6 for end in ends]
 
 
 def main():
@@ -76,6 +77,8 @@ def main():
             home.login(server)
             data = pathlib.Path(home.env["XDG_DATA_HOME"])
             watch = Watch(data / "tokenstrap/grants" if store == "file" else data / "keyrings")
+            # The first refresh after a login makes the note; from then on it is written over.
+            home.run("token", "till", "--force-refresh")
             measured = [window(home, server, watch, store) for _ in range(given.runs)]
             for name, values in zip(("new record in place", "note removed"), zip(*measured)):
                 rows.append([store, name, given.runs, middle(values), p99(values), max(values)])

@@ -15,8 +15,6 @@ pub mod chromium;
 #[cfg(target_os = "linux")]
 pub mod desk;
 #[cfg(target_os = "linux")]
-pub mod forgetful;
-#[cfg(target_os = "linux")]
 pub mod host;
 #[cfg(target_os = "linux")]
 pub mod http;
@@ -24,6 +22,8 @@ pub mod http;
 pub mod keyring;
 #[cfg(target_os = "linux")]
 pub mod oidc;
+#[cfg(target_os = "linux")]
+pub mod other_keychain;
 #[cfg(target_os = "linux")]
 pub mod real;
 #[cfg(target_os = "linux")]

@@ -5,6 +5,8 @@
 //! system's own tools show and remove it; the secret is the text of the record.
 
 #[cfg(target_os = "linux")]
+mod agreement;
+#[cfg(target_os = "linux")]
 mod bus;
 #[cfg(any(target_os = "linux", target_os = "macos", windows))]
 mod deadline;
@@ -17,6 +19,8 @@ mod quick;
 mod secret_service;
 #[cfg(target_os = "linux")]
 mod session;
+#[cfg(target_os = "linux")]
+mod write;
 
 use super::{StoreKind, World};
 use crate::ports::{StoreError, TokenStore};

@@ -1,7 +1,11 @@
 //! The Secret Service (GNOME Keyring, KWallet, KeePassXC) over D-Bus.
 //!
-//! A warm read is two round trips and no thread ([`quick`]). A save reads the generation, writes over an
-//! encrypted session, finds the item again as a later load will find it, and compares.
+//! A warm read is three round trips and no thread ([`quick`]), and so is a write over what is there
+//! ([`super::write`]). A save reads the generation, writes over an encrypted session, finds the item again as a later load
+//! will find it, and compares.
+//!
+//! An intent stays where it lies when its refresh has ended well: the record itself tells that it has
+//! ([`Intent::is_open`]), and taking the item away would write the whole keyring once more, as would making it anew.
 
 use super::{
     INTENTS, Kind, PROBES, RECORDS, deadline, quick,
@@ -18,7 +22,7 @@ use dbus_secret_service::Item;
 use std::{
     cell::RefCell,
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// What people know it by.
@@ -35,10 +39,19 @@ pub(super) struct Keychain<'w> {
     may_prompt: bool,
     entropy: &'w dyn Entropy,
     clock: &'w dyn Clock,
-    /// The session that looked for an intent and wrote one. The save that follows needs no key agreement between the
-    /// server's answer and the write, and the agreement has proved itself.
+    /// The session of the library, once it had to look for an intent or to write one. The save that follows needs no key
+    /// agreement between the server's answer and the write, and the agreement has proved itself.
     ready: RefCell<Option<Session>>,
     reader: quick::Reader,
+    /// The intent that this process has written.
+    noted: RefCell<Option<Noted>>,
+}
+
+struct Noted {
+    profile: ProfileName,
+    intent: Intent,
+    /// The record that is stored now tells that the refresh has ended.
+    ended: bool,
 }
 
 impl<'w> Keychain<'w> {
@@ -49,6 +62,7 @@ impl<'w> Keychain<'w> {
             clock: world.clock,
             ready: RefCell::default(),
             reader: quick::Reader::default(),
+            noted: RefCell::default(),
         }
     }
 
@@ -58,8 +72,17 @@ impl<'w> Keychain<'w> {
     }
 
     fn writing<T: Send + 'static>(&self, call: impl FnOnce(bool) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        self.writing_since(Instant::now(), call)
+    }
+
+    /// As [`Self::writing`], within what is left of a call that began then.
+    fn writing_since<T: Send + 'static>(
+        &self,
+        began: Instant,
+        call: impl FnOnce(bool) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let may_prompt = self.may_prompt;
-        deadline::within(self.limit(), move || call(may_prompt))
+        deadline::within(self.limit().saturating_sub(began.elapsed()), move || call(may_prompt))
     }
 
     /// Asks over the session that is ready, or a new one where there is none yet or the keychain has been started again
@@ -80,9 +103,46 @@ impl<'w> Keychain<'w> {
 
     /// Writes the record where `may_replace` says so of what lies there.
     fn put(&self, record: &Record, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<(), StoreError> {
-        let (record, text, label) = (record.clone(), record.encode(), label(record));
+        let began = Instant::now();
+        let text = record.encode();
+        if !self.put_on_line(record, &text, may_replace)? {
+            self.put_anew(record, text, may_replace, began)?;
+        }
+        let mut noted = self.noted.borrow_mut();
+        if let Some(noted) = noted.as_mut().filter(|noted| noted.profile == record.profile) {
+            noted.ended = !noted.intent.is_open(Some(record));
+        }
+        Ok(())
+    }
+
+    /// On the line of the reads, where the label stays the same; `false` where that is not how it is done.
+    fn put_on_line(&self, record: &Record, text: &Secret, may_replace: fn(&Record, Option<&Record>) -> bool) -> Result<bool, StoreError> {
+        if self.ready.borrow().is_some() {
+            return Ok(false);
+        }
+        let Some(place) = self.reader.place((RECORDS, record.profile.as_str()), self.entropy)? else { return Ok(false) };
+        let Some(stored) = place.texts()? else { return Ok(false) };
+        let stored = newest_of(stored, &record.profile)?;
+        if !may_replace(record, stored.as_ref()) {
+            return Err(StoreError::Conflict);
+        }
+        let label_now = label(record);
+        if stored.is_some_and(|stored| label(&stored) != label_now) {
+            return Ok(false);
+        }
+        place.write(&label_now, text, self.entropy)
+    }
+
+    fn put_anew(
+        &self,
+        record: &Record,
+        text: Secret,
+        may_replace: fn(&Record, Option<&Record>) -> bool,
+        began: Instant,
+    ) -> Result<(), StoreError> {
+        let (record, label) = (record.clone(), label(record));
         let ready = self.ready.take();
-        let session = self.writing(move |may_prompt| {
+        let session = self.writing_since(began, move |may_prompt| {
             let (session, stored) = match ready.and_then(|session| Some((newest(&session, &record.profile).ok()?, session))) {
                 Some((stored, session)) => (session, stored),
                 // None yet, or the keychain has been started again since.
@@ -96,6 +156,29 @@ impl<'w> Keychain<'w> {
                 return Err(StoreError::Conflict);
             }
             keep(session, &label, (RECORDS, record.profile.as_str()), &text)
+        })?;
+        self.ready.replace(Some(session));
+        Ok(())
+    }
+
+    /// On the line of the reads; `false` where that is not how it is done.
+    fn note_on_line(&self, profile: &ProfileName, text: &Secret) -> Result<bool, StoreError> {
+        if self.ready.borrow().is_some() {
+            return Ok(false);
+        }
+        let place = self.reader.place((INTENTS, profile.as_str()), self.entropy)?;
+        place.map_or(Ok(false), |place| place.write(&note_label(profile), text, self.entropy))
+    }
+
+    fn note_anew(&self, profile: ProfileName, text: Secret, began: Instant) -> Result<(), StoreError> {
+        let ready = self.ready.take();
+        let session = self.writing_since(began, move |may_prompt| {
+            let label = note_label(&profile);
+            let place = (INTENTS, profile.as_str());
+            match ready.map(|session| keep(session, &label, place, &text)) {
+                Some(Ok(session)) => Ok(session),
+                _ => keep(Session::writing(may_prompt)?, &label, place, &text),
+            }
         })?;
         self.ready.replace(Some(session));
         Ok(())
@@ -156,31 +239,35 @@ impl TokenStore for Keychain<'_> {
     }
 
     fn begin(&self, profile: &ProfileName, intent: &Intent) -> Result<(), StoreError> {
+        let began = Instant::now();
         let text = serde_json::to_string(intent).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let profile = profile.clone();
-        let ready = self.ready.take();
-        let session = self.writing(move |may_prompt| {
-            let label = format!("tokenstrap: {profile} is being refreshed");
-            let (place, text) = ((INTENTS, profile.as_str()), Secret::new(text));
-            match ready.map(|session| keep(session, &label, place, &text)) {
-                Some(Ok(session)) => Ok(session),
-                _ => keep(Session::writing(may_prompt)?, &label, place, &text),
-            }
-        })?;
-        self.ready.replace(Some(session));
+        let text = Secret::new(text);
+        self.noted.take();
+        if !self.note_on_line(profile, &text)? {
+            self.note_anew(profile.clone(), text, began)?;
+        }
+        self.noted.replace(Some(Noted { profile: profile.clone(), intent: intent.clone(), ended: false }));
         Ok(())
     }
 
     fn intent(&self, profile: &ProfileName) -> Result<Option<Intent>, StoreError> {
-        let profile = profile.clone();
-        self.over_ready(move |session| {
-            let Some(item) = session.find(INTENTS, Some(profile.as_str()))?.into_iter().next() else { return Ok(None) };
-            let read = text(&item)?.and_then(|text| serde_json::from_str(text.expose()).ok());
-            read.map(Some).ok_or_else(|| StoreError::Corrupt { profile: profile.clone(), reason: BadRecord::Damaged })
-        })
+        let texts = match self.reader.texts(INTENTS, profile.as_str())? {
+            Some(texts) => texts,
+            None => {
+                let profile = profile.clone();
+                self.over_ready(move |session| session.find(INTENTS, Some(profile.as_str()))?.iter().map(text).collect())?
+            }
+        };
+        let Some(text) = texts.into_iter().next() else { return Ok(None) };
+        let read: Option<Intent> = text.and_then(|text| serde_json::from_str(text.expose()).ok());
+        let intent = read.ok_or_else(|| StoreError::Corrupt { profile: profile.clone(), reason: BadRecord::Damaged })?;
+        Ok(intent.is_open(self.load(profile)?.as_ref()).then_some(intent))
     }
 
     fn clear(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        if self.noted.take().is_some_and(|noted| noted.ended && noted.profile == *profile) {
+            return Ok(());
+        }
         let profile = profile.clone();
         self.over_ready(move |session| session.find(INTENTS, Some(profile.as_str()))?.iter().try_for_each(remove))
     }
@@ -266,6 +353,11 @@ fn is_kept(session: &Session, label: &str, (service, username): (&str, &str), wa
 fn is_probe_to_remove(item: &Item<'_>, own: &str, before: SystemTime) -> bool {
     let is_own = item.get_attributes().is_ok_and(|attributes| attributes.get("username").is_some_and(|name| name == own));
     is_own || item.get_created().is_ok_and(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).is_some_and(|at| at < before))
+}
+
+/// True while the refresh goes on and ever after.
+fn note_label(profile: &ProfileName) -> String {
+    format!("tokenstrap: last refresh of {profile}")
 }
 
 /// Profile and server; nothing of a token (SECURITY S-14).

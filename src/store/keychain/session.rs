@@ -107,7 +107,7 @@ pub(super) fn remove(item: &Item<'_>) -> Result<(), StoreError> {
 }
 
 const NO_SUCH_OBJECT: &str = "org.freedesktop.Secret.Error.NoSuchObject";
-const UNKNOWN_METHOD: &str = "org.freedesktop.DBus.Error.UnknownMethod";
+pub(super) const UNKNOWN_METHOD: &str = "org.freedesktop.DBus.Error.UnknownMethod";
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
 fn locked() -> StoreError {
