@@ -101,7 +101,8 @@ impl Running {
                 // A sender that is gone means the same.
                 let _ = stopped.await;
             };
-            runtime.block_on(serve(listeners, service, LIMITS(), stopped));
+            // A task of its own: what the runtime itself waits for is woken by a system call each time.
+            let _ = runtime.block_on(async { tokio::spawn(serve(listeners, service, LIMITS(), stopped)).await });
             runtime.shutdown_timeout(FAREWELL);
         })?;
         Ok(Self { till, stop: Some(stop), thread: Some(thread) })

@@ -281,3 +281,52 @@ proptest! {
         }
     }
 }
+
+/// Saved requests of one path or two, nearly all of one shape, so that an index pays.
+fn many_saved() -> impl Strategy<Value = Vec<(String, String, &'static str, u16)>> {
+    let url = "/(s|S|s/(1|2|3|77|4f3c51d07a2e9f3c51d07a2e|4F3C51D07A2E9F3C51D07A2E))/?\\?(a=[0-9]|a=[0-4]&b=[xyz]|b=x&a=[0-9]|a=\\{\\{q\\}\\}&b=[xy]|a=[0-9]&a=[0-9]|)";
+    let body = prop_oneof![6 => Just(String::new()), 2 => "\\{\"c\":[0-3],\"d\":\"[xy]\"\\}", 1 => "\\{\"c\":\\{\\{v\\}\\}\\}"];
+    let name = prop_oneof![20 => Just("one"), 1 => Just("fallback")];
+    prop::collection::vec((url, body, name, prop_oneof![9 => Just(200_u16), 1 => Just(404)]), 0..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_makes_the_choice_that_weighing_all_examples_makes(
+        saved in many_saved(),
+        rules in prop::sample::select(vec![
+            Rules::default(),
+            Rules { fields: ByField::Listed(vec!["a".into(), "c".into()]), near: true },
+            Rules { fields: ByField::Nothing, near: false },
+        ]),
+        calls in prop::collection::vec(
+            ("/(s|S|s/(1|2|9|4f3c51d07a2E9f3c51d07a2e)|ss)/?(\\?([ab]=[0-9xyz]&?){0,4})?", "(\\{\"c\":[0-3],\"d\":\"[xyz]\"\\})?", prop::option::weighted(0.1, "200|404")),
+            1..20,
+        ),
+    ) {
+        let saved: Vec<_> = saved.iter().map(|(url, body, name, code)| ("POST", url.as_str(), body.as_str(), *name, *code)).collect();
+        let book = book_by(rules, &saved);
+        for (target, body, code) in calls {
+            let headers: Vec<_> = code.iter().map(|code| ("x-mock-response-code", code.as_str())).collect();
+            let call = call("POST", &target, &headers, &body);
+            let told = |outcome: Result<Chosen, NoMatch>| outcome.map(|chosen| (Arc::as_ptr(&chosen.example), chosen.points, chosen.captured));
+
+            prop_assert_eq!(told(book.pick(&call)), told(book.choose(&call).outcome), "{} {}", target, body);
+        }
+    }
+}
+
+#[test]
+fn of_a_thousand_examples_that_differ_in_one_field_two_are_weighed() {
+    let urls: Vec<_> = (0..1000).map(|at| format!("/items?keyword=k{at}&site_id=1")).collect();
+    let saved: Vec<_> = urls.iter().map(|url| ("GET", url.as_str(), "", "one", 200)).collect();
+    let book = book(&saved);
+
+    for (target, fitting) in [("/items?keyword=k7&site_id=1", vec![0, 7]), ("/items?keyword=k0", vec![0, 1]), ("/items?site_id=1", vec![0])] {
+        let call = call("GET", target, &[], "");
+        let path: Vec<_> = segments(&call.path).map(decoded).collect();
+        assert_eq!(book.groups.iter().flat_map(|group| group.index.fitting(&call, &path)).collect::<Vec<_>>(), fitting, "{target}");
+    }
+}

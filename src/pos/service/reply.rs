@@ -1,13 +1,16 @@
 //! An answer to a register's call before it is sent, and the promise that it is JSON.
 
 use super::answer::JSON;
-use crate::{pos::answers::safe, text::printable};
+use crate::{
+    pos::{answers::safe, journal::Why},
+    text::printable,
+};
 use hyper::body::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// An answer on its way, with what is told about it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub status: u16,
     pub content_type: String,
@@ -17,8 +20,16 @@ pub(super) struct Reply {
     pub asked: String,
     pub answered: String,
     pub example: Option<String>,
-    pub why: Vec<String>,
+    pub why: Why,
     pub remarks: Vec<String>,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        let text = String::new;
+        let (status, content_type, body, allow, example) = (0, text(), Bytes::new(), None, None);
+        Self { status, content_type, body, allow, asked: text(), answered: text(), example, why: Why::Told(Vec::new()), remarks: Vec::new() }
+    }
 }
 
 impl Reply {
