@@ -2,7 +2,7 @@
 
 use crate::{
     pos_stand::{FORM, Stand, json, target},
-    raw::{Seen, ask_and_end, connect, talk_and_end},
+    raw::{Seen, ask_and_end, connect, hear_one, talk_and_end},
     scene::{KEY, Scene},
     support::{binary::Home, real, running::Stream},
 };
@@ -293,4 +293,30 @@ fn o_02_what_a_register_sends_cannot_steer_the_terminal() {
 
     let said = stand.end().stderr;
     assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}']), "{said:?}");
+}
+
+#[test]
+fn k_02_and_k_04_and_k_09_each_request_of_a_kept_connection_is_judged_by_itself() {
+    let stand = Stand::new([]);
+    let mut stream = connect(stand.port);
+    let search = format!("{}/search?keyword=david", stand.prefix);
+    let mut next = |target: &str, headers: &str| {
+        stream.write_all(format!("GET {target} HTTP/1.1\r\n{headers}\r\n").as_bytes()).unwrap();
+        let seen = hear_one(&mut stream);
+        assert_eq!((seen.header("connection"), seen.header("keep-alive")), (Some("keep-alive"), Some("timeout=120")), "{seen:?}");
+        assert_eq!((seen.header("content-type"), seen.header("x-content-type-options")), (Some("application/json"), Some("nosniff")));
+        seen
+    };
+
+    let opened = next(&stand.desk, "Host: localhost\r\n");
+    let crumb = format!("Cookie: {}\r\n", opened.header("set-cookie").unwrap().split(';').next().unwrap());
+    assert_eq!(next(&search, "Host: localhost\r\n").status, 200);
+    assert_eq!(next(&search, "Host: evil.test\r\n").status, 421);
+    is_nowhere(&next("/_/state", "Host: localhost\r\n"));
+    assert_eq!(next("/_/state", &format!("Host: localhost\r\n{crumb}")).status, 200);
+    is_nowhere(&next("/_/state", &format!("Host: localhost\r\n{crumb}X-Forwarded-For: 192.0.2.1\r\n")));
+    is_nowhere(&next("/_/state", "Host: localhost\r\n"));
+    is_nowhere(&next("/search", "Host: localhost\r\n"));
+    assert_eq!(next(&search, "Host: localhost\r\n").status, 200);
+    stand.end();
 }

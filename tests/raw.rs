@@ -66,6 +66,21 @@ pub(crate) fn hear(stream: &mut TcpStream) -> String {
     String::from_utf8(heard).unwrap()
 }
 
+/// The next answer on a connection that is kept, by its length.
+pub(crate) fn hear_one(stream: &mut TcpStream) -> Seen {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error} after {:?}", String::from_utf8_lossy(&heard)));
+        heard.extend_from_slice(&byte);
+    }
+    let mut seen = Seen::read(&String::from_utf8(heard).unwrap()).unwrap();
+    let mut body = vec![0; seen.header("content-length").unwrap().parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    seen.body = String::from_utf8(body).unwrap();
+    seen
+}
+
 /// Says `bytes` in one go and hears the rest.
 pub(crate) fn talk(port: u16, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = connect(port);

@@ -125,7 +125,11 @@ impl Whole {
             Some(kept) => write!(wire, "\r\nconnection: keep-alive\r\nkeep-alive: timeout={}", kept.as_secs()),
             None => write!(wire, "\r\nconnection: close"),
         };
-        let _ = write!(wire, "\r\ncontent-length: {}\r\n\r\n", body.len());
+        // As the library has it: nothing is said of an empty body that is not sent.
+        if method != Method::HEAD || !body.is_empty() {
+            let _ = write!(wire, "\r\ncontent-length: {}", body.len());
+        }
+        wire.extend_from_slice(b"\r\n\r\n");
         if method == Method::HEAD {
             return Bytes::new();
         }
