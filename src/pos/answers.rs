@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn k_06_a_reason_is_told_in_bounded_words() {
+        let (title, path) = ("é".repeat(100_000), "x".repeat(100_000));
+        let file = serde_json::json!({"item": [{"name": title, "request": format!("/{path}"), "response": [{"name": "one"}]}]});
+        let answers = Answers::read(file.to_string().as_bytes(), Vec::new(), Rules::default()).expect("a collection");
+
+        let reasons = answers.reasons(&Call::read(&http::Request::get("/y").body(Bytes::new()).expect("a request")).at(&format!("/{path}")));
+
+        assert_eq!(reasons.iter().map(|reason| reason.chars().count()).collect::<Vec<_>>(), [MOST_TOLD + 1]);
+    }
+
+    #[test]
     fn every_outcome_that_the_shop_can_decide_has_an_example() {
         let answers = Answers::built_in();
         let sources = [include_str!("shop/loyalty.rs"), include_str!("shop/payments.rs")].concat();

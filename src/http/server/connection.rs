@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     task::yield_now,
     time::{Instant, timeout, timeout_at},
 };
@@ -167,8 +167,9 @@ impl<S: Service> Visit<S> {
             return Err(Refusal::BodyTooLarge);
         }
         let mut body = read.to_vec();
-        let due = Instant::now() + self.limits.head_time;
+        let mut due = None;
         while body.len() < length {
+            let due = *due.get_or_insert_with(|| Instant::now() + self.limits.head_time);
             let stream = &mut self.stream;
             match self.patience.until(due, |cx| poll_read::<BODY_CHUNK>(stream, cx, |bytes| body.extend_from_slice(bytes))).await {
                 Some(Ok(read)) if read > 0 => {}
@@ -184,10 +185,12 @@ impl<S: Service> Visit<S> {
     async fn send(&mut self, whole: Whole, method: &Method, kept: Option<Duration>, deadline: Instant) -> Option<()> {
         self.wire.clear();
         let body = whole.write(method, kept, &mut self.wire);
-        for piece in [self.wire.as_slice(), &body] {
+        for (piece, follows) in [(self.wire.as_slice(), !body.is_empty()), (&body, false)] {
             let (stream, mut left) = (&mut self.stream, piece);
+            // The end of the connection travels in one packet with the end of its last answer.
+            let more = follows || kept.is_none();
             while !left.is_empty() {
-                let written = self.patience.until(deadline, |cx| Pin::new(&mut *stream).poll_write(cx, left)).await?.ok()?;
+                let written = self.patience.until(deadline, |cx| stream.poll_send(cx, left, more)).await?.ok()?;
                 left = left.get(written..).filter(|_| written > 0)?;
             }
         }

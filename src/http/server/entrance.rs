@@ -23,14 +23,28 @@ impl Entrance {
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
         loop {
             let mut ready = std::task::ready!(self.0.poll_read_ready(cx))?;
-            if let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) {
-                return Poll::Ready(accepted.and_then(|(stream, address)| {
-                    stream.set_nonblocking(true)?;
-                    Ok((Socket::new(stream), Peer(address.ip())))
-                }));
+            if let Ok(accepted) = ready.try_io(|listener| accept(listener.get_ref())) {
+                return Poll::Ready(accepted.map(|(stream, address)| (Socket::new(stream), Peer(address.ip()))));
             }
         }
     }
+}
+
+/// A connection that does not block.
+#[cfg(target_os = "linux")]
+fn accept(listener: &std::net::TcpListener) -> io::Result<(std::net::TcpStream, std::net::SocketAddr)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+    let (stream, address) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let address = address.and_then(|address| address.try_into().ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((stream.into(), address))
+}
+
+/// The same in two steps.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn accept(listener: &std::net::TcpListener) -> io::Result<(std::net::TcpStream, std::net::SocketAddr)> {
+    let (stream, address) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, address))
 }
 
 #[cfg(not(unix))]

@@ -215,6 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn k_06_who_waits_goes_before_who_has_begun_and_the_longest_waiting_first() {
+        let guests = Guests::new(5);
+        let seats: Vec<Seat> = (0..5).map(|_| arrive(&guests)).collect();
+        let [first, second, third, fourth, _] = seats.as_slice() else { panic!("five seats") };
+        third.waits();
+        second.waits();
+        first.is_served();
+        fourth.waits();
+        fourth.begins();
+
+        let _newcomers: Vec<Seat> = [vec![1, 2, 4, 5, 6], vec![1, 4, 5, 6, 7], vec![1, 4, 6, 7, 8], vec![1, 6, 7, 8, 9]]
+            .into_iter()
+            .map(|left| {
+                let seat = arrive(&guests);
+                assert_eq!(present(&guests), left);
+                seat
+            })
+            .collect();
+    }
+
+    #[test]
     fn a_guest_who_leaves_makes_room() {
         let guests = Guests::new(1);
 

@@ -266,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn behind_another_request_one_empty_line_is_no_head() {
+        let read = |bytes: &[u8]| {
+            let head = Head::following(Limits::default(), bytes);
+            (head.reading, head.is_empty())
+        };
+
+        assert_eq!(read(b"\r"), (Reading::More, true));
+        assert_eq!(read(b"\r\n"), (Reading::More, true));
+        assert_eq!(read(b"\r\nGET"), (Reading::More, false));
+        assert_eq!(read(b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), (Reading::Complete, false));
+        for bytes in [&b"\r\n\r\n"[..], b"\rG", b"\n", b"\r\n\n"] {
+            assert_eq!(read(bytes).0, Reading::Refused(Refusal::BadRequest), "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn caps_hold_to_the_byte() {
         let limits = Limits { request_line: 20, head_bytes: 40, headers: 2, ..Limits::default() };
         let verdict = |bytes: &str| Head::new(limits).take(bytes.as_bytes());
@@ -296,6 +312,9 @@ mod tests {
                 head.take(&bytes[pair[0]..pair[1]]);
             }
             prop_assert_eq!(head.reading, read(&bytes));
+            let mut slow = Head::new(Limits::default());
+            bytes.iter().for_each(|byte| _ = slow.take(&[*byte]));
+            prop_assert_eq!((head.reading, head.bytes), (slow.reading, slow.bytes));
         }
 
         #[test]

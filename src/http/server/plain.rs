@@ -38,11 +38,18 @@ impl Plain {
         }
         let method = Method::from_bytes(bytes.get(method)?).ok().filter(|method| *method != Method::CONNECT)?;
         let mut headers = HeaderMap::with_capacity(head.fields().len());
+        let (mut length, mut is_last) = (0, false);
         for (name, value) in head.fields() {
             let name = HeaderName::from_bytes(bytes.get(name.clone())?).ok()?;
-            headers.append(name, HeaderValue::from_maybe_shared(bytes.slice(value.clone())).ok()?);
+            let value = HeaderValue::from_maybe_shared(bytes.slice(value.clone())).ok()?;
+            match name {
+                header::CONTENT_LENGTH => length = read_length(&value)?,
+                header::CONNECTION => is_last |= says_close(&value)?,
+                header::TRANSFER_ENCODING | header::EXPECT | header::UPGRADE => return None,
+                _ => {}
+            }
+            headers.append(name, value);
         }
-        let (length, is_last) = (length(&headers)?, is_last(&headers)?);
         if length > 0 && (has_no_body(&method) || limits.body == 0) {
             return None;
         }
@@ -55,28 +62,23 @@ impl Plain {
 }
 
 /// The length of the body; `None` where it is said in another way than by plain digits.
-fn length(headers: &HeaderMap) -> Option<usize> {
-    if [header::TRANSFER_ENCODING, header::EXPECT, header::UPGRADE].iter().any(|name| headers.contains_key(name)) {
-        return None;
-    }
-    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Some(0) };
+fn read_length(length: &HeaderValue) -> Option<usize> {
     let digits = length.to_str().ok()?;
     let sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     digits.parse().ok().filter(|_| sound)
 }
 
 /// Whether `Connection` says `close`; `None` where it says anything else but `keep-alive`.
-fn is_last(headers: &HeaderMap) -> Option<bool> {
-    let mut last = false;
-    for value in headers.get_all(header::CONNECTION) {
-        for word in value.to_str().ok()?.split(',').map(str::trim) {
-            last |= word.eq_ignore_ascii_case("close");
-            if !word.eq_ignore_ascii_case("close") && !word.eq_ignore_ascii_case("keep-alive") {
-                return None;
-            }
+fn says_close(value: &HeaderValue) -> Option<bool> {
+    let mut closes = false;
+    for word in value.to_str().ok()?.split(',').map(str::trim) {
+        match word {
+            word if word.eq_ignore_ascii_case("close") => closes = true,
+            word if word.eq_ignore_ascii_case("keep-alive") => {}
+            _ => return None,
         }
     }
-    Some(last)
+    Some(closes)
 }
 
 /// An answer that is there as a whole.
@@ -96,7 +98,7 @@ impl Whole {
         let special = answer.extensions().get::<Cut>().is_some() || answer.extensions().get::<Unending>().is_some();
         let bare = status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let Some(size) = answer.body().size_hint().exact() else { return Err(answer) };
-        if special || bare || answer.version() != Version::HTTP_11 || framed.iter().any(|name| answer.headers().contains_key(name)) {
+        if special || bare || answer.version() != Version::HTTP_11 || answer.headers().keys().any(|name| framed.contains(name)) {
             return Err(answer);
         }
         let (parts, body) = answer.into_parts();

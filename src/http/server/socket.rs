@@ -6,10 +6,10 @@
 use std::{
     io::{self, Read, Write},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -58,6 +58,37 @@ impl Socket {
         if let Ok(stream) = self.waited() {
             let _ = stream.set_zero_linger();
         }
+    }
+
+    /// Sends what fits. Where `more` follows at once, be it the end of the connection, the system waits for that; where it fits
+    /// into the same packet, one is saved.
+    #[cfg(target_os = "linux")]
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8], more: bool) -> Poll<io::Result<usize>> {
+        use rustix::net::{SendFlags, send};
+        if !more {
+            return Pin::new(self).poll_write(cx, bytes);
+        }
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        while let Known::System(stream) = &self.known {
+            match send(stream, bytes, flags) {
+                Ok(sent) => return Poll::Ready(Ok(sent)),
+                Err(error) => self.goes_on(error.into())?,
+            }
+        }
+        let stream = self.waited()?;
+        loop {
+            ready!(stream.poll_write_ready(cx))?;
+            match stream.try_io(Interest::WRITABLE, || Ok(send(&*stream, bytes, flags)?)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    /// Sends what fits.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8], _more: bool) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, bytes)
     }
 
     /// After an error that is none: once more, or by the runtime.
