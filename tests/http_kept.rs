@@ -242,6 +242,22 @@ fn the_end_of_the_server_is_the_end_of_connections_that_wait() {
 }
 
 #[test]
+fn what_goes_wrong_inside_ends_its_connection_and_not_the_server() {
+    let server = keeping();
+    let mut others: Vec<_> = (0..5).map(|_| kept(&server)).collect();
+
+    for _ in 0..10 {
+        assert_eq!(talk(server.port, "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+        assert_eq!(second(&server, "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+    }
+
+    for other in &mut others {
+        other.write_all(ONE.as_bytes()).unwrap();
+        assert_eq!(hear_one(other).body, "one");
+    }
+}
+
+#[test]
 fn answers_of_a_special_kind_end_a_connection_as_they_do_elsewhere() {
     let server = keeping();
 

@@ -36,6 +36,7 @@ impl Service for Echo {
                     answer.extensions_mut().insert(Unending);
                     answer
                 }
+                ["panic"] => panic!("a mistake inside of a service"),
                 ["never"] => std::future::pending().await,
                 _ => Answer::new(full(request.into_body())),
             }

@@ -99,7 +99,8 @@ fn the_public_address_is_looked_at_and_stands_in_what_is_to_be_pasted() {
     let url = stand.redeem_url("M-1001", "5");
     assert_eq!((url.port(), url.query()), (Some(port), Some("shop=7&reward=R-1&member=M-1001&order_id=5")));
     assert_eq!(
-        json(&crate::raw::ask_and_end(port, format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", crate::pos_stand::target(&url))))["success"],
+        json(&crate::raw::ask_and_end(port, format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", crate::pos_stand::target(&url))))
+            ["success"],
         true
     );
     let said = stand.end().stderr;

@@ -180,7 +180,8 @@ mod tests {
         let file = serde_json::json!({"item": [{"name": title, "request": format!("/{path}"), "response": [{"name": "one"}]}]});
         let answers = Answers::read(file.to_string().as_bytes(), Vec::new(), Rules::default()).expect("a collection");
 
-        let reasons = answers.reasons(&Call::read(&http::Request::get("/y").body(Bytes::new()).expect("a request")).at(&format!("/{path}")));
+        let reasons =
+            answers.reasons(&Call::read(&http::Request::get("/y").body(Bytes::new()).expect("a request")).at(&format!("/{path}")));
 
         assert_eq!(reasons.iter().map(|reason| reason.chars().count()).collect::<Vec<_>>(), [MOST_TOLD + 1]);
     }

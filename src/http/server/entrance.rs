@@ -15,7 +15,10 @@ impl Entrance {
     /// Takes the listener over.
     pub(super) fn of(listener: TcpListener) -> io::Result<Self> {
         let listener = listener.into_std()?;
-        #[expect(deprecated, reason = "sound for a listener of the standard library, which has one descriptor for life; its heir is unsafe")]
+        #[expect(
+            deprecated,
+            reason = "sound for a listener of the standard library, which has one descriptor for life; its heir is unsafe"
+        )]
         tokio::io::unix::AsyncFd::with_interest(listener, tokio::io::Interest::READABLE).map(Self)
     }
 

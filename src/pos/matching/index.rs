@@ -102,7 +102,7 @@ impl Index {
 
 impl Alike {
     fn fitting(&self, call: &Call, path: &[String], hashes: &RandomState, fitting: &mut Vec<usize>) {
-        let mut touched = Vec::new();
+        let mut touched: Vec<usize> = Vec::new();
         let mut asked = 0;
         for (slot, values) in &self.slots {
             let mut ask = |value: &str| {

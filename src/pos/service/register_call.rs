@@ -42,8 +42,12 @@ impl Till {
         }
         if let Some(body) = canned {
             let reply = Reply { status: 200, content_type: super::answer::JSON.to_owned(), body, ..Reply::default() };
-            return Reply { answered: "the answer of the file".into(), why: Why::Told(vec!["--answer names a file for this call".into()]), ..reply }
-                .sound(Some(name));
+            return Reply {
+                answered: "the answer of the file".into(),
+                why: Why::Told(vec!["--answer names a file for this call".into()]),
+                ..reply
+            }
+            .sound(Some(name));
         }
         self.decide(name, call, query).await
     }

@@ -28,7 +28,17 @@ impl Default for Reply {
     fn default() -> Self {
         let text = String::new;
         let (status, content_type, body, allow, example) = (0, text(), Bytes::new(), None, None);
-        Self { status, content_type, body, allow, asked: text(), answered: text(), example, why: Why::Told(Vec::new()), remarks: Vec::new() }
+        Self {
+            status,
+            content_type,
+            body,
+            allow,
+            asked: text(),
+            answered: text(),
+            example,
+            why: Why::Told(Vec::new()),
+            remarks: Vec::new(),
+        }
     }
 }
 
@@ -45,15 +55,16 @@ impl Reply {
 
     /// The same, or a safe answer in its place where it is not JSON. The content type is put right in either case.
     pub(super) fn sound(mut self, name: Option<&str>) -> Self {
-        let media = self.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media = self.content_type.split(';').next().unwrap_or_default().trim();
+        let shown = || printable(&media.to_ascii_lowercase());
         if serde_json::from_slice::<IgnoredAny>(&self.body).is_err() {
-            let what = if self.body.is_empty() { "it has no body".to_owned() } else { format!("it is `{}`", printable(&media)) };
+            let what = if self.body.is_empty() { "it has no body".to_owned() } else { format!("it is `{}`", shown()) };
             self.remarks.push(format!("this answer is not JSON ({} and {what}), so a safe one was sent in its place", self.status));
             self.body = safe(name, "The answer was not JSON").to_string().into();
             self.status = 200;
             self.answered = format!("safe answer in place of what is not JSON, {}", String::from_utf8_lossy(&self.body));
-        } else if media != JSON {
-            self.remarks.push(format!("the content type was `{}` and was put right", printable(&media)));
+        } else if !media.eq_ignore_ascii_case(JSON) {
+            self.remarks.push(format!("the content type was `{}` and was put right", shown()));
         }
         // A status without a body cannot carry JSON (RFC 9110 section 15.3.5).
         if matches!(self.status, 204 | 205 | 304) || !(200..=599).contains(&self.status) {
