@@ -320,7 +320,7 @@ proptest! {
 
     #[test]
     fn the_index_makes_the_choice_that_weighing_all_examples_makes(
-        shapes in prop::sample::subsequence(SHAPES.to_vec(), 1..=3),
+        shapes in prop::sample::subsequence(SHAPES.to_vec(), 1..=5),
         saved in prop::collection::vec((any::<prop::sample::Index>(), [0..50_usize, 0..50, 0..50], 0..20_u8, 0..20_u8), 0..120),
         rules in prop::sample::select(vec![
             Rules::default(),
