@@ -1,9 +1,9 @@
 //! The one HTTP server: HTTP/1.1 (RFC 9112) for strangers on the loopback interface.
 //!
-//! It serves one request per connection and then closes, unless [`Limits::keep`] says otherwise. Everything that a stranger can send is bounded while it is read: bytes,
-//! header lines, time, connections. What it refuses by itself is dressed by the [`Service`], so that the server library's
-//! own bare answers never reach the wire. It knows no paths and no hosts: who is meant is the service's business, but a
-//! service may rely on exactly one `Host` and on a target without a fragment.
+//! It serves one request per connection and then closes, unless [`Limits::keep`] says otherwise. Everything that a stranger can send is
+//! bounded while it is read: bytes, header lines, time, connections. What it refuses by itself is dressed by the [`Service`],
+//! so that the server library's own bare answers never reach the wire. It knows no paths and no hosts: who is meant is the
+//! service's business, but a service may rely on exactly one `Host` and on a target without a fragment.
 //!
 //! # Connections that are kept
 //!
