@@ -36,6 +36,7 @@ impl Service for Echo {
                     answer.extensions_mut().insert(Unending);
                     answer
                 }
+                ["panic"] => panic!("a mistake inside of a service"),
                 ["never"] => std::future::pending().await,
                 _ => Answer::new(full(request.into_body())),
             }
@@ -74,17 +75,23 @@ impl hyper::body::Body for Ticks {
     }
 }
 
+/// Bounds that a test does not wait for long.
+pub(crate) const LIMITS: fn() -> Limits =
+    || Limits { body: 1_000, head_time: Duration::from_millis(400), total_time: Duration::from_millis(600), ..Limits::default() };
+
 /// A server on a thread of its own, until it is dropped.
-struct Running {
-    port: u16,
+pub(crate) struct Running {
+    pub(crate) port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     fn begin() -> Self {
-        let limits =
-            Limits { body: 1_000, head_time: Duration::from_millis(400), total_time: Duration::from_millis(600), ..Limits::default() };
+        Self::within(LIMITS())
+    }
+
+    pub(crate) fn within(limits: Limits) -> Self {
         let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let port = socket.local_addr().unwrap().port();

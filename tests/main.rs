@@ -33,6 +33,7 @@ mod exec_refresh_file;
 mod faults;
 #[cfg(target_os = "linux")]
 mod helper;
+mod http_kept;
 mod http_server;
 #[cfg(target_os = "linux")]
 mod kills;

@@ -2,7 +2,7 @@
 
 use crate::{
     pos_stand::{FORM, Stand, json, target},
-    raw::{Seen, ask, connect, talk},
+    raw::{Seen, ask_and_end, connect, hear_one, talk_and_end},
     scene::{KEY, Scene},
     support::{binary::Home, real, running::Stream},
 };
@@ -60,7 +60,7 @@ fn k_02_the_stand_in_answers_to_its_own_names_and_lets_no_page_read_it() {
         let names = stand.send(method, &search, headers, "").header_names();
         assert!(!names.iter().any(|name| name.starts_with("access-control-")), "{names:?}");
     }
-    assert_eq!(ask(stand.port, format!("GET http://evil.test{search} HTTP/1.1\r\nHost: evil.test\r\n\r\n")).status, 400);
+    assert_eq!(ask_and_end(stand.port, format!("GET http://evil.test{search} HTTP/1.1\r\nHost: evil.test\r\n\r\n")).status, 400);
     stand.end();
 }
 
@@ -98,7 +98,7 @@ fn k_04_whatever_the_stand_in_refuses_is_json_that_reflects_nothing() {
     let stand = Stand::new([]);
     let (host, prefix) = (format!("Host: 127.0.0.1:{}\r\n", stand.port), &stand.prefix);
     let refused = |status: u16, request: String| {
-        let seen = ask(stand.port, &request);
+        let seen = ask_and_end(stand.port, &request);
         assert_eq!(seen.status, status, "{request:.200} {seen:?}");
         assert_eq!(seen.header("x-content-type-options"), Some("nosniff"));
         assert!(json(&seen)["error"].is_string());
@@ -286,11 +286,37 @@ fn k_09_the_prefix_stays_the_same_between_starts_and_nothing_answers_beside_it()
 fn o_02_what_a_register_sends_cannot_steer_the_terminal() {
     let mut stand = Stand::new([]);
 
-    talk(stand.port, format!("GET {}/search?keyword=%1b%5b2J%07%e2%80%ae%c2%9b HTTP/1.1\r\nHost: localhost\r\n\r\n", stand.prefix));
-    talk(stand.port, "GET / HTTP/1.1\r\nHost: ev\u{9b}il\r\n\r\n".as_bytes());
+    talk_and_end(stand.port, format!("GET {}/search?keyword=%1b%5b2J%07%e2%80%ae%c2%9b HTTP/1.1\r\nHost: localhost\r\n\r\n", stand.prefix));
+    talk_and_end(stand.port, "GET / HTTP/1.1\r\nHost: ev\u{9b}il\r\n\r\n".as_bytes());
     stand.post("balance", "reference_id=end%1b%5d0;x%07");
     stand.program.wait_for_line(Stream::Err, "balance");
 
     let said = stand.end().stderr;
     assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}']), "{said:?}");
+}
+
+#[test]
+fn k_02_and_k_04_and_k_09_each_request_of_a_kept_connection_is_judged_by_itself() {
+    let stand = Stand::new([]);
+    let mut stream = connect(stand.port);
+    let search = format!("{}/search?keyword=david", stand.prefix);
+    let mut next = |target: &str, headers: &str| {
+        stream.write_all(format!("GET {target} HTTP/1.1\r\n{headers}\r\n").as_bytes()).unwrap();
+        let seen = hear_one(&mut stream);
+        assert_eq!((seen.header("connection"), seen.header("keep-alive")), (Some("keep-alive"), Some("timeout=120")), "{seen:?}");
+        assert_eq!((seen.header("content-type"), seen.header("x-content-type-options")), (Some("application/json"), Some("nosniff")));
+        seen
+    };
+
+    let opened = next(&stand.desk, "Host: localhost\r\n");
+    let crumb = format!("Cookie: {}\r\n", opened.header("set-cookie").unwrap().split(';').next().unwrap());
+    assert_eq!(next(&search, "Host: localhost\r\n").status, 200);
+    assert_eq!(next(&search, "Host: evil.test\r\n").status, 421);
+    is_nowhere(&next("/_/state", "Host: localhost\r\n"));
+    assert_eq!(next("/_/state", &format!("Host: localhost\r\n{crumb}")).status, 200);
+    is_nowhere(&next("/_/state", &format!("Host: localhost\r\n{crumb}X-Forwarded-For: 192.0.2.1\r\n")));
+    is_nowhere(&next("/_/state", "Host: localhost\r\n"));
+    is_nowhere(&next("/search", "Host: localhost\r\n"));
+    assert_eq!(next(&search, "Host: localhost\r\n").status, 200);
+    stand.end();
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     sync::mpsc::{Receiver, Sender, channel},
     thread,
@@ -76,9 +76,9 @@ fn tunnel() -> (u16, Sender<u16>) {
         for stream in listener.incoming() {
             let (mut near, mut far) = (stream.unwrap(), TcpStream::connect((Ipv4Addr::LOCALHOST, target)).unwrap());
             let (mut from, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
-            thread::spawn(move || std::io::copy(&mut from, &mut to));
-            // Either side may close first.
-            let _ = (std::io::copy(&mut far, &mut near), near.shutdown(std::net::Shutdown::Both));
+            // Either side may close first, and a connection may be kept while the next one comes.
+            thread::spawn(move || drop((std::io::copy(&mut from, &mut to), to.shutdown(Shutdown::Write))));
+            thread::spawn(move || drop((std::io::copy(&mut far, &mut near), near.shutdown(Shutdown::Both))));
         }
     });
     (port, sender)
@@ -99,7 +99,8 @@ fn the_public_address_is_looked_at_and_stands_in_what_is_to_be_pasted() {
     let url = stand.redeem_url("M-1001", "5");
     assert_eq!((url.port(), url.query()), (Some(port), Some("shop=7&reward=R-1&member=M-1001&order_id=5")));
     assert_eq!(
-        json(&crate::raw::ask(port, format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", crate::pos_stand::target(&url))))["success"],
+        json(&crate::raw::ask_and_end(port, format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", crate::pos_stand::target(&url))))
+            ["success"],
         true
     );
     let said = stand.end().stderr;

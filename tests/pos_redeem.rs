@@ -2,7 +2,7 @@
 
 use crate::{
     pos_stand::{Stand, json, target},
-    raw::ask,
+    raw::ask_and_end,
     scene::{SECRET, Scene, begun},
 };
 use serde_json::json;
@@ -177,7 +177,7 @@ fn the_embedded_server_takes_payments_with_a_token_of_the_orders_company_alone()
     let say = |method: &str, path: &str, token: &str, body: &str| {
         let head =
             format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n");
-        ask(port, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).status
+        ask_and_end(port, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).status
     };
     let place = format!("/v1/companies/me/orders/{ORDER}/payments.json");
     let good = r#"{"amount":4.5,"ref":"x"}"#;

@@ -2,7 +2,7 @@
 
 use crate::{
     pos_stand::{Stand, json, target},
-    raw::{ask, talk},
+    raw::{ask_and_end, talk_and_end},
     support::{binary::Home, running::Stream},
 };
 use serde_json::{Value, json};
@@ -237,10 +237,10 @@ fn faults_are_ordered_at_the_start_and_come_once() {
     let stand = Stand::new(["--fault", "search=empty", "--fault", "search=cut", "--fault", "search=broken", "--delay", "search=1ms"]);
     let request = format!("GET {}/search?keyword=david HTTP/1.1\r\nHost: localhost\r\n\r\n", stand.prefix);
 
-    assert_eq!(ask(stand.port, &request).body, "");
-    assert_eq!(talk(stand.port, &request), "");
-    assert!(serde_json::from_str::<Value>(&ask(stand.port, &request).body).is_err());
-    assert!(json(&ask(stand.port, &request))["members"]["M-1001"].is_object());
+    assert_eq!(ask_and_end(stand.port, &request).body, "");
+    assert_eq!(talk_and_end(stand.port, &request), "");
+    assert!(serde_json::from_str::<Value>(&ask_and_end(stand.port, &request).body).is_err());
+    assert!(json(&ask_and_end(stand.port, &request))["members"]["M-1001"].is_object());
     stand.end();
 
     for flags in [["--fault", "search=fire"], ["--fault", "html"], ["--delay", "3"], ["--delay", "search=1h"]] {

@@ -1,7 +1,7 @@
 //! A `pos serve` that runs, and a register that calls it: what the tests of the stand-in share.
 
 use crate::{
-    raw::{Seen, ask},
+    raw::{Seen, ask_and_end},
     support::{
         binary::{Home, Invocation, Outcome},
         running::{Running, Stream},
@@ -82,7 +82,7 @@ impl Stand {
     #[track_caller]
     pub(crate) fn send_to(&self, host: &str, method: &str, target: &str, headers: &str, body: &str) -> Seen {
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-        ask(self.port, format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}{length}\r\n{body}"))
+        ask_and_end(self.port, format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}{length}\r\n{body}"))
     }
 
     /// A call of the register with its fields in the query.

@@ -2,7 +2,7 @@
 
 use crate::{
     pos_stand::Stand,
-    raw::{Seen, talk},
+    raw::{Seen, talk_and_end},
 };
 use serde_json::Value;
 use std::thread;
@@ -183,7 +183,7 @@ fn ten_thousand_requests_of_every_kind_get_ten_thousand_answers_in_json() {
 
 /// Sends it and holds that JSON comes back, whatever it was.
 fn answered(port: u16, request: &[u8]) -> u16 {
-    let heard = talk(port, request).replacen("HTTP/1.0 ", "HTTP/1.1 ", 1);
+    let heard = talk_and_end(port, request).replacen("HTTP/1.0 ", "HTTP/1.1 ", 1);
     let heard = heard.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&heard);
     let shown = || format!("{heard:?} to {:?}", String::from_utf8_lossy(&request[..request.len().min(800)]));
     let seen = Seen::read(heard).unwrap_or_else(|| panic!("no answer but {}", shown()));

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpStream},
     time::Duration,
 };
 
@@ -66,6 +66,21 @@ pub(crate) fn hear(stream: &mut TcpStream) -> String {
     String::from_utf8(heard).unwrap()
 }
 
+/// The next answer on a connection that is kept, by its length.
+pub(crate) fn hear_one(stream: &mut TcpStream) -> Seen {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error} after {:?}", String::from_utf8_lossy(&heard)));
+        heard.extend_from_slice(&byte);
+    }
+    let mut seen = Seen::read(&String::from_utf8(heard).unwrap()).unwrap();
+    let mut body = vec![0; seen.header("content-length").unwrap().parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    seen.body = String::from_utf8(body).unwrap();
+    seen
+}
+
 /// Says `bytes` in one go and hears the rest.
 pub(crate) fn talk(port: u16, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = connect(port);
@@ -74,8 +89,24 @@ pub(crate) fn talk(port: u16, bytes: impl AsRef<[u8]>) -> String {
     hear(&mut stream)
 }
 
-/// The same, where an answer must come.
+/// The same to a server that keeps connections, which learns that nothing more will be said.
+pub(crate) fn talk_and_end(port: u16, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = connect(port);
+    let _ = stream.write_all(bytes.as_ref());
+    let _ = stream.shutdown(Shutdown::Write);
+    hear(&mut stream)
+}
+
+/// Says `bytes` and hears the answer that must come.
 pub(crate) fn ask(port: u16, bytes: impl AsRef<[u8]>) -> Seen {
-    let text = talk(port, bytes.as_ref());
-    Seen::read(&text).unwrap_or_else(|| panic!("no answer but {text:?} to {:?}", String::from_utf8_lossy(bytes.as_ref())))
+    answer_in(&talk(port, bytes.as_ref()), bytes.as_ref())
+}
+
+/// The same to a server that keeps connections.
+pub(crate) fn ask_and_end(port: u16, bytes: impl AsRef<[u8]>) -> Seen {
+    answer_in(&talk_and_end(port, bytes.as_ref()), bytes.as_ref())
+}
+
+fn answer_in(text: &str, bytes: &[u8]) -> Seen {
+    Seen::read(text).unwrap_or_else(|| panic!("no answer but {text:?} to {:?}", String::from_utf8_lossy(bytes)))
 }

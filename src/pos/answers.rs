@@ -21,6 +21,9 @@ use std::{
 /// The built-in examples as a file.
 pub const SAMPLE: &str = include_str!("sample/collection.json");
 
+/// Most characters of one reason: a page asks for those of many calls at once (SECURITY K-06).
+const MOST_TOLD: usize = 2000;
+
 /// A collection that is served.
 #[derive(Debug)]
 pub struct Answers {
@@ -37,7 +40,7 @@ pub struct Answers {
 pub struct Saved {
     /// Name of the example, with its folders.
     pub example: String,
-    /// Why that one.
+    /// Why that one, unless it was weighed against others, see [`Answers::reasons`].
     pub why: Vec<String>,
     /// The answer.
     pub rendered: Rendered,
@@ -103,10 +106,13 @@ impl Answers {
     /// # Errors
     /// [`NoMatch`].
     pub fn of_match(&self, call: &Call, given: &Values) -> Result<Saved, NoMatch> {
-        let choice = self.book.choose(call);
-        let Chosen { example, captured, .. } = choice.outcome?;
-        let why = choice.trials.iter().map(told).collect();
-        Ok(self.render(&example, why, call, given, &captured))
+        let Chosen { example, captured, .. } = self.book.pick(call)?;
+        Ok(self.render(&example, Vec::new(), call, given, &captured))
+    }
+
+    /// Why matching chooses what it does, score by score, the best examples first.
+    pub fn reasons(&self, call: &Call) -> Vec<String> {
+        self.book.choose(call).trials.iter().map(told).collect()
     }
 
     /// Whether the files give this variable a value.
@@ -126,10 +132,15 @@ impl Answers {
 /// One example that was weighed, in one line.
 fn told(trial: &Trial) -> String {
     let marks: Vec<_> = trial.marks.iter().map(ToString::to_string).collect();
-    match trial.points {
+    let mut line = match trial.points {
         Some(points) => format!("{}: {points} points ({})", trial.title, marks.join(", ")),
         None => format!("{}: ruled out ({})", trial.title, marks.join(", ")),
+    };
+    if let Some((end, _)) = line.char_indices().nth(MOST_TOLD) {
+        line.truncate(end);
+        line.push('…');
     }
+    line
 }
 
 /// What is sent where there is nothing better: what a register can take without harm.
@@ -161,6 +172,18 @@ mod tests {
                 assert_eq!(saved.remarks, Vec::<String>::new(), "{name} {outcome}");
             }
         }
+    }
+
+    #[test]
+    fn k_06_a_reason_is_told_in_bounded_words() {
+        let (title, path) = ("é".repeat(100_000), "x".repeat(100_000));
+        let file = serde_json::json!({"item": [{"name": title, "request": format!("/{path}"), "response": [{"name": "one"}]}]});
+        let answers = Answers::read(file.to_string().as_bytes(), Vec::new(), Rules::default()).expect("a collection");
+
+        let reasons =
+            answers.reasons(&Call::read(&http::Request::get("/y").body(Bytes::new()).expect("a request")).at(&format!("/{path}")));
+
+        assert_eq!(reasons.iter().map(|reason| reason.chars().count()).collect::<Vec<_>>(), [MOST_TOLD + 1]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! has a name is gathered in one list of [`Fields`]; what cannot be read is a remark, never a refusal.
 
 use super::fields::{Fields, Origin};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use hyper::body::Bytes;
 
 /// A request as the book and the shop read it.
@@ -29,32 +29,28 @@ pub struct Call {
 impl Call {
     /// Takes a request apart. Never fails.
     pub fn read(request: &Request<Bytes>) -> Self {
-        let uri = request.uri();
+        Self::of(request.method().clone(), request.uri(), request.headers().clone(), request.body().clone())
+    }
+
+    /// The same of a request that has been taken apart already.
+    pub fn of(method: Method, uri: &Uri, headers: HeaderMap, body: Bytes) -> Self {
         let query: Vec<_> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         let mut fields = Fields::default();
         let mut remarks = Vec::new();
         for (name, value) in &query {
             fields.push(name, value, Origin::Query);
         }
-        if let Some(coding) = request.headers().get(http::header::CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+        if let Some(coding) = headers.get(http::header::CONTENT_ENCODING).filter(|coding| *coding != "identity") {
             remarks.push(format!("the body is compressed ({}) and was not read", String::from_utf8_lossy(coding.as_bytes())));
         } else {
-            let content_type = request.headers().get(http::header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-            fields.read_body(content_type.as_deref(), request.body(), &mut remarks);
+            let content_type = headers.get(http::header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+            fields.read_body(content_type.as_deref(), &body, &mut remarks);
         }
         if fields.is_full() {
             remarks.push(format!("only the first {} fields were read", Fields::MOST));
         }
         let path = if uri.path().is_empty() { "/" } else { uri.path() };
-        Self {
-            method: request.method().clone(),
-            path: path.to_owned(),
-            query,
-            headers: request.headers().clone(),
-            body: request.body().clone(),
-            fields,
-            remarks,
-        }
+        Self { path: path.to_owned(), method, query, headers, body, fields, remarks }
     }
 
     /// The same call with another path, for a service that lives below a prefix.

@@ -3,7 +3,8 @@
 //! The last calls are kept; whoever watches hears each one once, when it has been answered. A watcher that does not
 //! keep up misses calls rather than holding the register up.
 
-use http::HeaderMap;
+use super::{answers::Answers, call::Call};
+use http::{HeaderMap, Method, Uri};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use std::{
@@ -69,14 +70,12 @@ pub struct Entry {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// Query, form and JSON members in one list.
-    pub fields: Vec<(String, String)>,
     /// What was asked, in a few words.
     pub asked: String,
     /// The example that answered.
     pub example: Option<String>,
-    /// Why that one, step by step.
-    pub why: Vec<String>,
+    /// Why that one.
+    pub why: Why,
     /// What a register or an integrator should know about it.
     pub remarks: Vec<String>,
     /// Where a key is there to check it with.
@@ -91,12 +90,37 @@ pub struct Entry {
     pub answered: String,
     /// From the whole request to the answer.
     pub took: Duration,
+    /// Bytes of all that it holds, about; counted when it is entered.
+    pub bytes: usize,
+}
+
+/// Why an example answered.
+#[derive(Debug, Clone)]
+pub enum Why {
+    /// Step by step.
+    Told(Vec<String>),
+    /// These weighed it against others; they do it again, score by score, when somebody wants to read it.
+    Weighed(Arc<Answers>),
+}
+
+impl Why {
+    /// One step more, where steps are told.
+    pub fn also(&mut self, step: String) {
+        if let Self::Told(steps) = self {
+            steps.push(step);
+        }
+    }
 }
 
 impl Entry {
     /// As the page and `--json` show it; headers and bodies are left to the recording.
     pub fn document(&self) -> Value {
-        let fields: Vec<Value> = self.fields.iter().map(|(name, value)| json!([name, value])).collect();
+        let call = self.call();
+        let fields: Vec<Value> = call.fields.iter().map(|field| json!([field.name, field.value])).collect();
+        let why = match &self.why {
+            Why::Told(steps) => steps.clone(),
+            Why::Weighed(answers) => answers.reasons(&call),
+        };
         json!({
             "number": self.number,
             "at": self.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
@@ -106,7 +130,7 @@ impl Entry {
             "fields": fields,
             "asked": self.asked,
             "example": self.example,
-            "why": self.why,
+            "why": why,
             "remarks": self.remarks,
             "signature": self.signature.map(Signature::word),
             "status": self.status,
@@ -116,14 +140,21 @@ impl Entry {
         })
     }
 
+    /// The call as it came, taken apart again.
+    pub fn call(&self) -> Call {
+        let method = Method::from_bytes(self.method.as_bytes()).unwrap_or_default();
+        let uri = Uri::builder().path_and_query(format!("/?{}", self.query)).build().unwrap_or_default();
+        Call::of(method, &uri, self.headers.clone(), self.body.clone()).at(&self.path)
+    }
+
     /// Bytes of all that it holds, about.
     fn size(&self) -> usize {
         let texts = [&self.method, &self.path, &self.query, &self.asked, &self.content_type, &self.answered];
-        let lists = self.example.iter().chain(&self.why).chain(&self.remarks);
+        let steps = if let Why::Told(steps) = &self.why { steps.as_slice() } else { &[] };
+        let lists = self.example.iter().chain(steps).chain(&self.remarks);
         let texts = texts.into_iter().chain(lists).map(String::len).sum::<usize>();
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-        let fields = self.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        size_of::<Self>() + self.body.len() + self.answer.len() + texts + headers + fields
+        size_of::<Self>() + self.body.len() + self.answer.len() + texts + headers
     }
 }
 
@@ -165,17 +196,18 @@ impl Journal {
         let mut kept = self.kept();
         kept.total += 1;
         entry.number = kept.total;
+        entry.bytes = entry.size();
         let entry = Arc::new(entry);
-        kept.bytes += entry.size();
+        kept.bytes += entry.bytes;
         kept.entries.push_back(Arc::clone(&entry));
         while kept.entries.len() > MOST || kept.bytes > MOST_BYTES {
             let Some(oldest) = kept.entries.pop_front() else { break };
-            kept.bytes = kept.bytes.saturating_sub(oldest.size());
+            kept.bytes = kept.bytes.saturating_sub(oldest.bytes);
         }
         // Nobody may be looking.
         let _ = self.page.send(Arc::clone(&entry));
         let Some(watcher) = &self.watcher else { return entry };
-        let waiting = kept.waiting + entry.size();
+        let waiting = kept.waiting + entry.bytes;
         let told = waiting <= MOST_WAITING && !matches!(watcher.try_send(News::Call(Arc::clone(&entry))), Err(TrySendError::Full(_)));
         if told {
             kept.waiting = waiting;
@@ -188,7 +220,7 @@ impl Journal {
     /// The owner has read this call.
     pub fn was_read(&self, entry: &Entry) {
         let mut kept = self.kept();
-        kept.waiting = kept.waiting.saturating_sub(entry.size());
+        kept.waiting = kept.waiting.saturating_sub(entry.bytes);
     }
 
     /// Tells the owner something in a sentence.
@@ -239,10 +271,9 @@ mod tests {
             query: String::new(),
             headers: HeaderMap::new(),
             body: Bytes::from(vec![b'x'; body]),
-            fields: Vec::new(),
             asked: String::new(),
             example: None,
-            why: Vec::new(),
+            why: Why::Told(Vec::new()),
             remarks: Vec::new(),
             signature: None,
             status: 200,
@@ -250,6 +281,7 @@ mod tests {
             answer: Bytes::from_static(b"{}"),
             answered: String::new(),
             took: Duration::ZERO,
+            bytes: 0,
         }
     }
 
@@ -273,7 +305,7 @@ mod tests {
         for told in [
             Entry { path: long(), ..entry(0) },
             Entry { example: Some(long()), ..entry(0) },
-            Entry { why: vec![long()], ..entry(0) },
+            Entry { why: Why::Told(vec![long()]), ..entry(0) },
             Entry { remarks: vec![long()], ..entry(0) },
         ] {
             let (watcher, _news) = std::sync::mpsc::sync_channel(1000);

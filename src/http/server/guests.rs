@@ -1,8 +1,9 @@
 //! Who is connected, and who has to go when the house is full (CWE-400).
 //!
-//! Connections whose request is not complete are the ones to go, the oldest first: an honest client sends its request at
-//! once, so whoever has been here longest without finishing has the least to lose. Turning newcomers away instead would let
-//! a few silent connections lock everybody out.
+//! A connection that is kept for a next request has none under way, so it goes first, whoever has waited longest before the
+//! others. Then go those whose request is not complete, the oldest first: an honest client sends its request at once, so whoever
+//! has taken longest without finishing has the least to lose. Turning newcomers away instead would let a few silent connections
+//! lock everybody out.
 
 use std::{
     collections::BTreeMap,
@@ -24,12 +25,26 @@ struct Ledger {
     guests: BTreeMap<u64, Guest>,
     arrivals: u64,
     closing: bool,
+    /// Counts what guests begin, so that it is known who was first.
+    turns: u64,
 }
 
-#[derive(Default)]
 struct Guest {
     task: Option<AbortHandle>,
-    served: bool,
+    state: State,
+    /// When that began.
+    since: u64,
+}
+
+/// What a guest is about; who stands first here goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    /// Was answered and has not begun anything since.
+    Waiting,
+    /// Has not said all that it wants, or has been answered for the last time.
+    Unfinished,
+    /// Is being answered.
+    Served,
 }
 
 /// A connection's place; given up when dropped.
@@ -50,8 +65,8 @@ impl Guests {
             ledger.send_one_away();
         }
         ledger.arrivals += 1;
-        let id = ledger.arrivals;
-        ledger.guests.insert(id, Guest::default());
+        let (id, since) = (ledger.arrivals, ledger.turn());
+        ledger.guests.insert(id, Guest { task: None, state: State::Unfinished, since });
         (Seat { guests: Arc::clone(self), id }, id)
     }
 
@@ -94,15 +109,21 @@ impl Guests {
 }
 
 impl Ledger {
-    /// The oldest that is not being served, else the oldest of all: accepting must never stop.
+    fn turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+
+    /// The oldest of those that have least to lose; one goes in any case: accepting must never stop.
     fn send_one_away(&mut self) {
-        let idle = self.guests.iter().find(|(_, guest)| !guest.served).map(|(id, _)| *id);
-        let Some(id) = idle.or_else(|| self.guests.keys().next().copied()) else { return };
-        self.send_away(id);
+        let first = self.guests.iter().min_by_key(|(_, guest)| (guest.state, guest.since)).map(|(id, _)| *id);
+        if let Some(id) = first {
+            self.send_away(id);
+        }
     }
 
     fn send_idle_away(&mut self) {
-        let idle: Vec<u64> = self.guests.iter().filter(|(_, guest)| !guest.served).map(|(id, _)| *id).collect();
+        let idle: Vec<u64> = self.guests.iter().filter(|(_, guest)| guest.state != State::Served).map(|(id, _)| *id).collect();
         idle.into_iter().for_each(|id| self.send_away(id));
     }
 
@@ -114,20 +135,40 @@ impl Ledger {
 }
 
 impl Seat {
+    /// A request has begun on a connection that was kept.
+    pub(super) fn begins(&self) {
+        self.mark(State::Unfinished);
+    }
+
     /// The request is complete: from now on nobody takes this place.
     pub(super) fn is_served(&self) {
-        self.mark(true);
+        self.mark(State::Served);
+    }
+
+    /// The answer is written, and the connection is kept.
+    pub(super) fn waits(&self) {
+        self.mark(State::Waiting);
     }
 
     /// The answer is written; what follows is courtesy. Returns whether there is time for it.
     pub(super) fn lingers(&self) -> bool {
-        self.mark(false);
-        !self.guests.ledger().closing
+        self.mark(State::Unfinished);
+        !self.is_closing()
     }
 
-    fn mark(&self, served: bool) {
-        if let Some(guest) = self.guests.ledger().guests.get_mut(&self.id) {
-            guest.served = served;
+    /// Whether all are being sent away.
+    pub(super) fn is_closing(&self) -> bool {
+        self.guests.ledger().closing
+    }
+
+    fn mark(&self, state: State) {
+        let mut ledger = self.guests.ledger();
+        let since = ledger.turn();
+        if let Some(guest) = ledger.guests.get_mut(&self.id).filter(|guest| guest.state != state) {
+            (guest.state, guest.since) = (state, since);
+        }
+        if ledger.closing && state != State::Served {
+            self.guests.left.notify_one();
         }
     }
 }
@@ -171,6 +212,27 @@ mod tests {
         let _third = arrive(&guests);
 
         assert_eq!(present(&guests), [2, 3]);
+    }
+
+    #[test]
+    fn k_06_who_waits_goes_before_who_has_begun_and_the_longest_waiting_first() {
+        let guests = Guests::new(5);
+        let seats: Vec<Seat> = (0..5).map(|_| arrive(&guests)).collect();
+        let [first, second, third, fourth, _] = seats.as_slice() else { panic!("five seats") };
+        third.waits();
+        second.waits();
+        first.is_served();
+        fourth.waits();
+        fourth.begins();
+
+        let _newcomers: Vec<Seat> = [vec![1, 2, 4, 5, 6], vec![1, 4, 5, 6, 7], vec![1, 4, 6, 7, 8], vec![1, 6, 7, 8, 9]]
+            .into_iter()
+            .map(|left| {
+                let seat = arrive(&guests);
+                assert_eq!(present(&guests), left);
+                seat
+            })
+            .collect();
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::{Limits, Refusal};
 use http::Uri;
+use std::ops::Range;
 
 /// What the bytes so far amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,26 +30,58 @@ pub(super) struct Head {
     bytes: Vec<u8>,
     /// Where the line that is being read begins.
     line: usize,
-    /// Lines that are complete.
-    lines: usize,
+    /// The fields that are complete: where name and value lie.
+    fields: Vec<(Range<usize>, Range<usize>)>,
     reading: Reading,
+    before: Before,
+    /// Where the head ends, once it is complete.
+    end: usize,
+}
+
+/// What may stand before the request line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// One empty line, as some clients send it behind a body (RFC 9112 section 2.2).
+    EmptyLine,
+    /// Its second half.
+    LineFeed,
 }
 
 impl Head {
+    /// The first head of a connection.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, bytes: Vec::new(), line: 0, lines: 0, reading: Reading::More }
+        let (bytes, fields) = (Vec::new(), Vec::new());
+        Self { limits, bytes, line: 0, fields, reading: Reading::More, before: Before::Nothing, end: 0 }
+    }
+
+    /// The head behind another request; `rest` has been read already.
+    pub(super) fn following(limits: Limits, rest: &[u8]) -> Self {
+        let mut head = Self { before: Before::EmptyLine, ..Self::new(limits) };
+        head.take(rest);
+        head
     }
 
     /// Takes further bytes. After a verdict nothing changes it.
     pub(super) fn take(&mut self, chunk: &[u8]) -> Reading {
-        let mut rest = chunk.iter();
+        let mut rest = chunk;
         while self.reading == Reading::More {
-            let Some(byte) = rest.next() else { break };
+            let plain = self.plain_run(rest);
+            self.bytes.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            rest = rest.get(plain..).unwrap_or_default();
+            let Some((byte, further)) = rest.split_first() else { break };
             self.reading = self.take_byte(*byte);
+            rest = further;
         }
         if self.reading == Reading::Complete {
-            self.bytes.extend(rest);
+            self.bytes.extend_from_slice(rest);
         }
+        self.reading
+    }
+
+    /// What is known by now.
+    pub(super) fn reading(&self) -> Reading {
         self.reading
     }
 
@@ -62,16 +95,56 @@ impl Head {
         self.bytes
     }
 
+    /// The three words of the request line of a complete head.
+    pub(super) fn request_line(&self) -> Option<[Range<usize>; 3]> {
+        let line = self.bytes.iter().position(|byte| *byte == b'\r')?;
+        let mut blanks = self.bytes.get(..line)?.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at);
+        let (first, second) = (blanks.next()?, blanks.next()?);
+        Some([0..first, first + 1..second, second + 1..line])
+    }
+
+    /// Where names and values of its fields lie.
+    pub(super) fn fields(&self) -> &[(Range<usize>, Range<usize>)] {
+        &self.fields
+    }
+
+    /// The bytes of a complete head, and those that came behind it.
+    pub(super) fn parts(&self) -> (&[u8], &[u8]) {
+        self.bytes.split_at_checked(self.end).unwrap_or_default()
+    }
+
+    /// How many of these bytes are neither the end of a line nor a verdict.
+    fn plain_run(&self, rest: &[u8]) -> usize {
+        if self.before == Before::LineFeed && self.bytes.is_empty() || self.bytes.last() == Some(&b'\r') {
+            return 0;
+        }
+        let most = if self.line == 0 { self.limits.request_line.min(self.limits.head_bytes) } else { self.limits.head_bytes };
+        let room = most.saturating_sub(self.bytes.len()).min(rest.len());
+        rest.iter().take(room).take_while(|byte| !byte.is_ascii_control() || **byte == b'\t').count()
+    }
+
     fn take_byte(&mut self, byte: u8) -> Reading {
-        if self.bytes.is_empty() && byte == TLS_HANDSHAKE {
-            return Reading::Tls;
+        if self.bytes.is_empty() {
+            match (self.before, byte) {
+                (_, TLS_HANDSHAKE) => return Reading::Tls,
+                (Before::EmptyLine, b'\r') => {
+                    self.before = Before::LineFeed;
+                    return Reading::More;
+                }
+                (Before::LineFeed, b'\n') => {
+                    self.before = Before::Nothing;
+                    return Reading::More;
+                }
+                (Before::LineFeed, _) => return Reading::Refused(Refusal::BadRequest),
+                _ => {}
+            }
         }
         let after_return = self.bytes.last() == Some(&b'\r');
         if after_return != (byte == b'\n') || (byte.is_ascii_control() && !matches!(byte, b'\r' | b'\n' | b'\t')) {
             return Reading::Refused(Refusal::BadRequest);
         }
         self.bytes.push(byte);
-        if self.lines == 0 && self.bytes.len() > self.limits.request_line {
+        if self.line == 0 && self.bytes.len() > self.limits.request_line {
             return Reading::Refused(Refusal::LineTooLong);
         }
         if self.bytes.len() > self.limits.head_bytes {
@@ -82,31 +155,39 @@ impl Head {
 
     fn end_line(&mut self) -> Reading {
         let line = self.bytes.get(self.line..self.bytes.len().saturating_sub(2)).unwrap_or_default();
-        if self.lines > 0 && line.is_empty() {
-            return if is_sound(&self.bytes) { Reading::Complete } else { Reading::Refused(Refusal::BadRequest) };
+        if self.line > 0 && line.is_empty() {
+            self.end = self.bytes.len();
+            return if self.is_sound() { Reading::Complete } else { Reading::Refused(Refusal::BadRequest) };
         }
-        let sound = if self.lines == 0 { read_request_line(line).is_some() } else { read_field(line).is_some() };
-        if !sound {
-            return Reading::Refused(Refusal::BadRequest);
+        if self.line == 0 {
+            if read_request_line(line).is_none() {
+                return Reading::Refused(Refusal::BadRequest);
+            }
+        } else {
+            let Some((name, value)) = read_field(line) else { return Reading::Refused(Refusal::BadRequest) };
+            let at = self.line + line.len() - value.trim_start_matches([' ', '\t']).len();
+            let value = at..at + value.trim_matches([' ', '\t']).len();
+            self.fields.push((self.line..self.line + name.len(), value));
         }
-        self.lines += 1;
         self.line = self.bytes.len();
-        if self.lines > self.limits.headers + 1 { Reading::Refused(Refusal::HeadTooLarge) } else { Reading::More }
+        if self.fields.len() > self.limits.headers { Reading::Refused(Refusal::HeadTooLarge) } else { Reading::More }
     }
-}
 
-/// Whether the fields of a head whose lines are sound agree with each other.
-fn is_sound(head: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(head) else { return false };
-    let mut lines = text.split("\r\n");
-    let target = lines.next().and_then(|line| read_request_line(line.as_bytes()));
-    let fields: Vec<(&str, &str)> = lines.filter_map(|line| read_field(line.as_bytes())).collect();
-    let values =
-        |wanted: &str| fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value).collect::<Vec<_>>();
-    let [host] = values("host")[..] else { return false };
-    // A length and a coding together, or either twice, is how one request becomes two.
-    let framings = values("content-length").len() + values("transfer-encoding").len();
-    framings <= 1 && target.is_some_and(|target| target.names(host))
+    /// Whether the fields of a head whose lines are sound agree with each other.
+    fn is_sound(&self) -> bool {
+        let (mut hosts, mut framings, mut host) = (0, 0, "");
+        for (name, value) in self.fields.iter().filter_map(|(name, value)| Some((self.bytes.get(name.clone())?, value))) {
+            if name.eq_ignore_ascii_case(b"host") {
+                hosts += 1;
+                host = self.bytes.get(value.clone()).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+            // A length and a coding together, or either twice, is how one request becomes two.
+            } else if name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding") {
+                framings += 1;
+            }
+        }
+        let line = self.bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        hosts == 1 && framings <= 1 && read_request_line(line).is_some_and(|target| target.names(host))
+    }
 }
 
 /// The form of a request target (RFC 9112 section 3.2).
@@ -146,10 +227,10 @@ fn read_request_line(line: &[u8]) -> Option<Target<'_>> {
     }
 }
 
-/// Name and value of a field; `None` where there is no colon right behind the name, folded lines included.
+/// Name and value of a field, blanks around the value included; `None` where there is no colon right behind the name, folded lines included.
 fn read_field(line: &[u8]) -> Option<(&str, &str)> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    is_token(name).then(|| (name, value.trim_matches([' ', '\t'])))
+    is_token(name).then_some((name, value))
 }
 
 /// RFC 9110 section 5.6.2.
@@ -185,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn behind_another_request_one_empty_line_is_no_head() {
+        let read = |bytes: &[u8]| {
+            let head = Head::following(Limits::default(), bytes);
+            (head.reading, head.is_empty())
+        };
+
+        assert_eq!(read(b"\r"), (Reading::More, true));
+        assert_eq!(read(b"\r\n"), (Reading::More, true));
+        assert_eq!(read(b"\r\nGET"), (Reading::More, false));
+        assert_eq!(read(b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), (Reading::Complete, false));
+        for bytes in [&b"\r\n\r\n"[..], b"\rG", b"\n", b"\r\n\n"] {
+            assert_eq!(read(bytes).0, Reading::Refused(Refusal::BadRequest), "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn caps_hold_to_the_byte() {
         let limits = Limits { request_line: 20, head_bytes: 40, headers: 2, ..Limits::default() };
         let verdict = |bytes: &str| Head::new(limits).take(bytes.as_bytes());
@@ -215,6 +312,9 @@ mod tests {
                 head.take(&bytes[pair[0]..pair[1]]);
             }
             prop_assert_eq!(head.reading, read(&bytes));
+            let mut slow = Head::new(Limits::default());
+            bytes.iter().for_each(|byte| _ = slow.take(&[*byte]));
+            prop_assert_eq!((head.reading, head.bytes), (slow.reading, slow.bytes));
         }
 
         #[test]

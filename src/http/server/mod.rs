@@ -1,19 +1,32 @@
 //! The one HTTP server: HTTP/1.1 (RFC 9112) for strangers on the loopback interface.
 //!
-//! It serves one request per connection and then closes. Everything that a stranger can send is bounded while it is read: bytes,
-//! header lines, time, connections. What it refuses by itself is dressed by the [`Service`], so that the server library's
-//! own bare answers never reach the wire. It knows no paths and no hosts: who is meant is the service's business, but a
-//! service may rely on exactly one `Host` and on a target without a fragment.
+//! It serves one request per connection and then closes, unless [`Limits::keep`] says otherwise. Everything that a stranger can send is
+//! bounded while it is read: bytes, header lines, time, connections. What it refuses by itself is dressed by the [`Service`],
+//! so that the server library's own bare answers never reach the wire. It knows no paths and no hosts: who is meant is the
+//! service's business, but a service may rely on exactly one `Host` and on a target without a fragment.
+//!
+//! # Connections that are kept
+//!
+//! A connection that is kept ends some day, and a request that its client sends at that moment is lost (RFC 9112 section 9.5). So a
+//! connection ends only while no request is under way; each answer announces how long the next one may take, and the
+//! connection is kept longer than that. A client that goes by the announcement never meets the end of its connection.
+//! A request that was refused, whose body was not read whole, or whose framing is anything but a plain length is the last one of its
+//! connection: no second reader can take the rest of it for a request.
 
 mod connection;
+mod entrance;
 mod guests;
 mod head;
+mod patience;
+mod plain;
 mod reply;
+mod socket;
 mod wire;
 
 pub use http_body_util::combinators::UnsyncBoxBody;
 pub use hyper::body::Bytes;
 
+use entrance::Entrance;
 use guests::Guests;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -22,20 +35,18 @@ use std::{
     future::Future,
     io,
     net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{JoinSet, yield_now},
-};
+use tokio::{net::TcpListener, task::yield_now};
 
 /// A body to be sent: whole, see [`full`], or any stream of frames.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// An answer to be sent. The server adds `Connection: close` and the length.
+/// An answer to be sent. The server adds the length, and whether the connection is kept.
 pub type Answer = Response<Body>;
 
 /// An answer on its way.
@@ -105,9 +116,12 @@ pub struct Peer(pub IpAddr);
 /// What strangers may use up.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Open connections. One more, and the oldest whose request is not complete has to go.
+    /// Open connections. One more, and one has to go that has no request under way, else the oldest whose request is not complete.
     pub connections: usize,
-    /// From the connection to the complete head, and once more from there to the complete body.
+    /// How long a connection without a request under way is kept for a next one, as each answer announces in whole seconds; really it
+    /// is kept a few seconds longer. `None` closes after each answer.
+    pub keep: Option<Duration>,
+    /// From the connection, or the first byte of a later request, to the complete head, and once more from there to the complete body.
     pub head_time: Duration,
     /// Bytes of the head, request line included.
     pub head_bytes: usize,
@@ -117,7 +131,7 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a body; 0 means that none is ever read.
     pub body: usize,
-    /// From the connection to the last byte of the answer.
+    /// From the connection, or the first byte of a later request, to the last byte of the answer.
     pub total_time: Duration,
 }
 
@@ -127,6 +141,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            keep: None,
             head_time: Duration::from_secs(5),
             head_bytes: 16 * 1024,
             request_line: 8 * 1024,
@@ -140,6 +155,9 @@ impl Default for Limits {
 /// Pause after an accept that failed for want of descriptors or memory: long enough not to spin, too short to be noticed.
 const BREATH: Duration = Duration::from_millis(20);
 
+/// Connections that are accepted before those that are open get their turn.
+const IN_A_ROW: usize = 8;
+
 /// How long answers that are being written may go on once the server is to stop.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -149,14 +167,16 @@ const FAREWELL: Duration = Duration::from_millis(250);
 pub async fn serve<S: Service>(listeners: Vec<TcpListener>, service: Arc<S>, limits: Limits, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let guests = Guests::new(limits.connections);
-    let mut tasks = JoinSet::new();
-    for turn in 0.. {
-        match std::future::poll_fn(|cx| next(cx, &listeners, turn, stop.as_mut())).await {
+    let entrances: Vec<_> = listeners.into_iter().filter_map(|listener| Entrance::of(listener).ok()).collect();
+    for turn in 1_usize.. {
+        match std::future::poll_fn(|cx| next(cx, &entrances, turn, stop.as_mut())).await {
             None => break,
-            Some(Ok(stream)) => {
+            Some(Ok((socket, peer))) => {
                 let (seat, id) = guests.admit();
-                let task = tasks.spawn(connection::attend(stream, Arc::clone(&service), limits, seat));
-                guests.seated(id, task);
+                let visit = connection::attend(socket, peer, Arc::clone(&service), limits, seat);
+                if let Some(visit) = begun(Box::pin(visit)).await {
+                    guests.seated(id, tokio::spawn(visit).abort_handle());
+                }
             }
             Some(Err(error)) if is_of_the_peer(&error) => {}
             Some(Err(_)) => {
@@ -164,28 +184,36 @@ pub async fn serve<S: Service>(listeners: Vec<TcpListener>, service: Arc<S>, lim
                 tokio::time::sleep(BREATH).await;
             }
         }
-        while tasks.try_join_next().is_some() {}
         // A flood of connections must leave those that are open a chance to be read.
-        yield_now().await;
+        if turn.is_multiple_of(IN_A_ROW) {
+            yield_now().await;
+        }
     }
-    drop(listeners);
+    drop(entrances);
     guests.close(FAREWELL).await;
+}
+
+/// Goes as far as is possible without waiting; nothing is left of most connections then. What went wrong inside is the end of the
+/// connection and not of the server.
+async fn begun<F: Future<Output = ()>>(mut visit: Pin<Box<F>>) -> Option<Pin<Box<F>>> {
+    let polled = std::future::poll_fn(|cx| Poll::Ready(catch_unwind(AssertUnwindSafe(|| visit.as_mut().poll(cx))))).await;
+    matches!(polled, Ok(Poll::Pending)).then_some(visit)
 }
 
 /// The next connection or trouble, `None` once the server is to stop. Listeners take turns.
 fn next(
     cx: &mut Context<'_>,
-    listeners: &[TcpListener],
+    entrances: &[Entrance],
     turn: usize,
     stop: Pin<&mut impl Future<Output = ()>>,
-) -> Poll<Option<io::Result<TcpStream>>> {
+) -> Poll<Option<io::Result<(socket::Socket, Peer)>>> {
     if stop.poll(cx).is_ready() {
         return Poll::Ready(None);
     }
-    let first = turn.checked_rem(listeners.len()).unwrap_or_default();
-    for listener in listeners.iter().cycle().skip(first).take(listeners.len()) {
-        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-            return Poll::Ready(Some(accepted.map(|(stream, _)| stream)));
+    let first = turn.checked_rem(entrances.len()).unwrap_or_default();
+    for entrance in entrances.iter().cycle().skip(first).take(entrances.len()) {
+        if let Poll::Ready(accepted) = entrance.poll_accept(cx) {
+            return Poll::Ready(Some(accepted));
         }
     }
     Poll::Pending

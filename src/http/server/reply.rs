@@ -1,17 +1,18 @@
 //! From a request whose head is sound to the answer: the body read within its limits, the service asked.
 
-use super::{Answer, Bytes, Cut, Limits, Refusal, Service, Unending, guests::Seat, wire::Tally};
-use http::{HeaderValue, Method, Request, header::CONNECTION};
+use super::{Answer, Bytes, Cut, Limits, Refusal, Service, Unending, guests::Seat, plain::has_no_body, wire::Tally};
+use http::{HeaderValue, Request, header::CONNECTION};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use std::{convert::Infallible, sync::Arc};
 use tokio::time::timeout;
 
 /// Whose answer it is.
-#[derive(Debug, Clone, Copy)]
 pub(super) enum Asked {
     /// The service's own.
     Service,
+    /// The service's own, and it is there already.
+    Answer(Answer),
     /// The server's, in the service's dress.
     Refusal(Refusal),
 }
@@ -28,6 +29,7 @@ pub(super) async fn answer<S: Service>(
     tally.begin();
     let mut answer = match asked {
         Asked::Refusal(refusal) => service.refuse(refusal),
+        Asked::Answer(answer) => answer,
         Asked::Service => match read(request, limits).await {
             Ok(request) => {
                 seat.is_served();
@@ -50,7 +52,7 @@ pub(super) async fn answer<S: Service>(
 /// The request with its body. A body that the method has no use for is never waited for.
 async fn read(request: Request<Incoming>, limits: Limits) -> Result<Request<Bytes>, Refusal> {
     let (parts, body) = request.into_parts();
-    if limits.body == 0 || matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::CONNECT) {
+    if limits.body == 0 || has_no_body(&parts.method) {
         return Ok(Request::from_parts(parts, Bytes::new()));
     }
     if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {

@@ -3,7 +3,7 @@
 //! Reads begin with what has been read already. Writes are kept from the wire until a service has spoken, because the library
 //! answers some requests by itself with a bare status line, and they can be made to break off, for rehearsals.
 
-use super::Bytes;
+use super::{Bytes, socket::Socket};
 use hyper::body::Buf;
 use std::{
     io,
@@ -11,10 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the service said about the answer, told to the stream beneath it.
 #[derive(Default)]
@@ -65,7 +62,7 @@ impl Tally {
 
 /// One connection as the server library sees it.
 pub(super) struct Wire<'c> {
-    pub(super) stream: &'c mut TcpStream,
+    pub(super) stream: &'c mut Socket,
     /// Read already, to be read again.
     pub(super) read: Bytes,
     pub(super) tally: &'c Tally,

@@ -7,6 +7,7 @@
 
 mod choice;
 mod entry;
+mod index;
 mod pattern;
 mod score;
 mod selector;
@@ -21,13 +22,14 @@ use super::{
 };
 use entry::Entry;
 use http::Method;
+use index::Index;
 use pattern::Pattern;
 use score::{Sent, score};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use tree::{Groups, Tree};
+use tree::Tree;
 
 /// Fields that tell no examples apart unless the user says so: a register sends another one with each sale.
 const CHANGING: [&str; 1] = ["order_id"];
@@ -74,6 +76,7 @@ pub struct Book {
 #[derive(Debug, Default)]
 struct Group {
     members: Vec<Member>,
+    index: Index,
 }
 
 /// An example by one of its paths.
@@ -109,6 +112,7 @@ impl Book {
             for member in &mut group.members {
                 member.counting = book.entries.get(member.entry).map(|entry| entry.fields_of(&names)).unwrap_or_default();
             }
+            group.index = Index::of(&group.members, |member| book.entries.get(member.entry));
         }
         book
     }
@@ -148,37 +152,61 @@ impl Book {
         &self.remarks
     }
 
-    /// The example that answers a call, or why there is none.
+    /// The example that answers a call, or why there is none, with all that was weighed for it.
     pub fn choose(&self, call: &Call) -> Choice {
         let path: Vec<_> = segments(&call.path).map(decoded).collect();
+        match self.groups(call, &path) {
+            Ok(groups) => self.weigh(call, &path, self.members(&groups)),
+            Err(why) => Choice::none(why),
+        }
+    }
+
+    /// The outcome of [`Book::choose`] without its reasons, which costs less where one path has many examples.
+    ///
+    /// # Errors
+    /// [`NoMatch`].
+    pub fn pick(&self, call: &Call) -> Result<Chosen, NoMatch> {
+        let path: Vec<_> = segments(&call.path).map(decoded).collect();
+        let groups = self.groups(call, &path)?;
+        let candidates = if selector::is_there(call) {
+            selector::select(call, &self.variables, self.members(&groups), |candidate| self.look_up(candidate).1)?
+        } else {
+            let fitting = |group: &usize| self.groups.get(*group).map(|known| known.index.fitting(call, &path)).unwrap_or_default();
+            groups.iter().flat_map(|group| fitting(group).into_iter().map(|member| (*group, member))).collect()
+        };
+        let ranked = self.rank(&Scale::of(self, call, &path), candidates, 1);
+        self.outcome(&ranked, call, &path)
+    }
+
+    /// The groups that a call belongs to.
+    fn groups(&self, call: &Call, path: &[String]) -> Result<Vec<usize>, NoMatch> {
         let mut found = Vec::new();
-        self.tree.find(&path, &mut found);
+        self.tree.find(path, &mut found);
         if found.is_empty() {
-            let mut near = self.tree.find_near(&path);
+            let mut near = self.tree.find_near(path);
             near.sort_unstable_by(|one, other| one.0.cmp(&other.0));
             if !self.rules.near || near.is_empty() {
-                return Choice::none(NoMatch::Path { near: near.into_iter().next().map(|(path, _)| path) });
+                return Err(NoMatch::Path { near: near.into_iter().next().map(|(path, _)| path) });
             }
             found = near.into_iter().map(|(_, groups)| groups).collect();
         }
-        let candidates = self.candidates(&found, &call.method);
-        if candidates.is_empty() {
+        let of = |wanted: &Method| -> Vec<usize> {
+            found.iter().copied().flatten().filter(|(method, _)| method == wanted).map(|(_, group)| *group).collect()
+        };
+        // Where nothing is saved for HEAD, GET answers it (RFC 9110 section 9.3.2).
+        let groups = Some(of(&call.method)).filter(|groups| !groups.is_empty() || call.method != Method::HEAD);
+        let groups = groups.unwrap_or_else(|| of(&Method::GET));
+        if groups.is_empty() {
             let allowed: BTreeMap<_, _> = found.into_iter().flatten().map(|(method, _)| (method.as_str(), method)).collect();
-            return Choice::none(NoMatch::Method { allowed: allowed.into_values().cloned().collect() });
+            return Err(NoMatch::Method { allowed: allowed.into_values().cloned().collect() });
         }
-        self.weigh(call, &path, candidates)
+        Ok(groups)
     }
 
-    /// All examples of these lists with this method; where nothing is saved for HEAD, GET answers it (RFC 9110 section 9.3.2).
-    fn candidates(&self, found: &[&Groups], method: &Method) -> Vec<Candidate> {
-        let of = |wanted: &Method| {
-            let groups = found.iter().copied().flatten().filter(|(method, _)| method == wanted).map(|(_, group)| *group);
-            groups
-                .flat_map(|group| (0..self.groups.get(group).map_or(0, |group| group.members.len())).map(move |member| (group, member)))
-                .collect()
-        };
-        let candidates: Vec<_> = of(method);
-        if candidates.is_empty() && method == Method::HEAD { of(&Method::GET) } else { candidates }
+    /// All examples of these groups.
+    fn members(&self, groups: &[usize]) -> Vec<Candidate> {
+        let members = |group: usize| (0..self.groups.get(group).map_or(0, |known| known.members.len())).map(move |member| (group, member));
+        groups.iter().flat_map(|group| members(*group)).collect()
     }
 
     fn look_up(&self, (group, member): Candidate) -> (&Member, &Entry) {
@@ -189,51 +217,46 @@ impl Book {
 
     fn weigh(&self, call: &Call, path: &[String], candidates: Vec<Candidate>) -> Choice {
         let weighed = candidates.len();
-        let slash = call.path.ends_with('/');
-        let sent = Sent::by(call);
-        // A field that the user named rules out.
-        let strict = matches!(self.rules.fields, ByField::Listed(_));
         let candidates = match selector::select(call, &self.variables, candidates, |candidate| self.look_up(candidate).1) {
             Ok(candidates) => candidates,
             Err(why) => return Choice { weighed, ..Choice::none(why) },
         };
-        let points = |candidate: Candidate, note: &mut dyn FnMut(i32, score::Why<'_>)| {
-            let (member, entry) = self.look_up(candidate);
-            score(entry, &member.pattern, (&member.counting, strict), &sent, (path, slash), note)
-        };
-        let ranked: Vec<_> = candidates.into_iter().map(|candidate| (points(candidate, &mut |_, _| {}), candidate)).collect();
-        let ranked = self.best(&ranked);
+        let scale = Scale::of(self, call, path);
+        let ranked = self.rank(&scale, candidates, Choice::MOST_TRIALS);
         let trials = ranked.iter().map(|(total, candidate)| {
             let example = &self.look_up(*candidate).1.example;
             let mut marks = Vec::new();
-            points(*candidate, &mut |points, why| marks.push(Mark { points, why: why.words(call) }));
+            scale.points(*candidate, &mut |points, why| marks.push(Mark { points, why: why.words(call) }));
             Trial { title: example.title(), status: example.status.as_u16(), points: *total, marks }
         });
-        let trials = trials.collect();
-        let outcome = match ranked.first() {
-            Some((Some(points), candidate)) => Ok(self.chosen(*candidate, *points, call, path)),
-            _ => Err(NoMatch::Fields),
-        };
-        Choice { outcome, trials, weighed }
+        Choice { trials: trials.collect(), outcome: self.outcome(&ranked, call, path), weighed }
     }
 
     /// The best, one for each example. Taking them out one by one is cheaper than bringing all into order.
-    fn best(&self, weighed: &[(Option<i32>, Candidate)]) -> Vec<(Option<i32>, Candidate)> {
-        let mut places: Vec<_> = weighed
-            .iter()
-            .map(|(points, candidate)| {
-                let (member, entry) = self.look_up(*candidate);
-                (std::cmp::Reverse(*points), !entry.example.status.is_success(), member.entry, *candidate)
-            })
-            .collect();
+    fn rank(&self, scale: &Scale<'_>, candidates: Vec<Candidate>, most: usize) -> Vec<(Option<i32>, Candidate)> {
+        let place = |candidate: Candidate| {
+            let (member, entry) = self.look_up(candidate);
+            let points = scale.points(candidate, &mut |_, _| {});
+            (std::cmp::Reverse(points), !entry.example.status.is_success(), member.entry, candidate)
+        };
+        let mut places: Vec<_> = candidates.into_iter().map(place).collect();
         let mut best = Vec::new();
-        while best.len() < Choice::MOST_TRIALS
+        while best.len() < most
             && let Some(first) = places.iter().min_by_key(|(points, fails, entry, _)| (*points, *fails, *entry)).copied()
         {
             best.push((first.0.0, first.3));
-            places.retain(|place| place.2 != first.2);
+            if best.len() < most {
+                places.retain(|place| place.2 != first.2);
+            }
         }
         best
+    }
+
+    fn outcome(&self, ranked: &[(Option<i32>, Candidate)], call: &Call, path: &[String]) -> Result<Chosen, NoMatch> {
+        match ranked.first() {
+            Some((Some(points), candidate)) => Ok(self.chosen(*candidate, *points, call, path)),
+            _ => Err(NoMatch::Fields),
+        }
     }
 
     fn chosen(&self, candidate: Candidate, points: i32, call: &Call, path: &[String]) -> Chosen {
@@ -241,6 +264,26 @@ impl Book {
         let mut captured = member.pattern.captured(path);
         captured.extend(score::captured(entry, call));
         Chosen { example: entry.example.clone(), points, captured }
+    }
+}
+
+/// One call as examples are weighed for it.
+struct Scale<'a> {
+    book: &'a Book,
+    sent: Sent<'a>,
+    path: (&'a [String], bool),
+}
+
+impl<'a> Scale<'a> {
+    fn of(book: &'a Book, call: &'a Call, path: &'a [String]) -> Self {
+        Self { book, sent: Sent::by(call), path: (path, call.path.ends_with('/')) }
+    }
+
+    fn points(&self, candidate: Candidate, note: &mut dyn FnMut(i32, score::Why<'a>)) -> Option<i32> {
+        let (member, entry) = self.book.look_up(candidate);
+        // A field that the user named rules out.
+        let strict = matches!(self.book.rules.fields, ByField::Listed(_));
+        score(entry, &member.pattern, (&member.counting, strict), &self.sent, self.path, note)
     }
 }
 

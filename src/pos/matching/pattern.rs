@@ -134,7 +134,7 @@ fn split(path: &str) -> Vec<&str> {
     parts
 }
 
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     text.to_lowercase()
 }
 

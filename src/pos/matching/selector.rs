@@ -22,6 +22,11 @@ type IsAsked = fn(&Entry, &str) -> bool;
 /// The selectors in the order in which they rule out.
 const SELECTORS: [(&str, IsAsked); 3] = [(CODE, has_code), (ID, has_id), (NAME, has_name)];
 
+/// Whether a call has any of these headers.
+pub(super) fn is_there(call: &Call) -> bool {
+    call.headers.keys().any(|name| name.as_str().starts_with("x-mock-"))
+}
+
 /// Keeps the entries that the selector headers of the call ask for.
 ///
 /// # Errors

@@ -281,3 +281,99 @@ proptest! {
         }
     }
 }
+
+/// URLs and bodies of saved requests; `#` is a digit, `@` a letter, `%` an id.
+const SHAPES: [(&str, &str); 12] = [
+    ("/s?a=#", ""),
+    ("/S?a=#", ""),
+    ("/s/?a=#", ""),
+    ("/s?b=@", ""),
+    ("/s?a=#&b=@", ""),
+    ("/s?a=#&b=x", ""),
+    ("/s?a={{q}}&b=@", ""),
+    ("/s?a=#&a=#", ""),
+    ("/s", r#"{"c":#,"d":"@"}"#),
+    ("/s", r#"{"c":"{{v}}","d":"@"}"#),
+    ("/s/%?a=#", ""),
+    ("/s/%", r#"{"c":#}"#),
+];
+
+fn written(shape: &str, dice: [usize; 3]) -> String {
+    let ids = ["1", "2", "3", "77", "4f3c51d07a2e9f3c51d07a2e", "4F3C51D07A2E9F3C51D07A2E"];
+    let mut dice = dice.into_iter().cycle();
+    let mut one = |of: &[&str]| of[dice.next().unwrap_or_default() % of.len()].to_owned();
+    let digits: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    let digits: Vec<&str> = digits.iter().map(String::as_str).collect();
+    shape
+        .chars()
+        .map(|sign| match sign {
+            '#' => one(&digits),
+            '@' => one(&["x", "y", "z"]),
+            '%' => one(&ids),
+            sign => sign.to_string(),
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_makes_the_choice_that_weighing_all_examples_makes(
+        shapes in prop::sample::subsequence(SHAPES.to_vec(), 1..=5),
+        saved in prop::collection::vec((any::<prop::sample::Index>(), [0..50_usize, 0..50, 0..50], 0..20_u8, 0..20_u8), 0..120),
+        rules in prop::sample::select(vec![
+            Rules::default(),
+            Rules { fields: ByField::Listed(vec!["a".into(), "c".into()]), near: true },
+            Rules { fields: ByField::Nothing, near: false },
+        ]),
+        calls in prop::collection::vec(
+            ("/(s|S|s/(1|2|9|4f3c51d07a2E9f3c51d07a2e)|ss)/?(\\?([ab]=[0-9xyz]&?){0,4})?", "(\\{\"c\":[0-9],\"d\":\"[xyz]\"\\})?", prop::option::weighted(0.1, "200|404")),
+            1..20,
+        ),
+    ) {
+        let written: Vec<_> = saved.iter().map(|(shape, dice, name, code)| {
+            let (url, body) = shape.get(&shapes);
+            let name = if *name == 0 { "fallback" } else { "one" };
+            (written(url, *dice), written(body, *dice), name, if *code == 0 { 404 } else { 200 })
+        }).collect();
+        let saved: Vec<_> = written.iter().map(|(url, body, name, code)| ("POST", url.as_str(), body.as_str(), *name, *code)).collect();
+        let book = book_by(rules, &saved);
+        for (target, body, code) in calls {
+            let headers: Vec<_> = code.iter().map(|code| ("x-mock-response-code", code.as_str())).collect();
+            let call = call("POST", &target, &headers, &body);
+            let told = |outcome: Result<Chosen, NoMatch>| outcome.map(|chosen| (Arc::as_ptr(&chosen.example), chosen.points, chosen.captured));
+
+            prop_assert_eq!(told(book.pick(&call)), told(book.choose(&call).outcome), "{} {}", target, body);
+        }
+    }
+}
+
+#[test]
+fn of_a_thousand_examples_that_differ_in_one_field_two_are_weighed() {
+    let urls: Vec<_> = (0..1000).map(|at| format!("/items?keyword=k{at}&site_id=1")).collect();
+    let saved: Vec<_> = urls.iter().map(|url| ("GET", url.as_str(), "", "one", 200)).collect();
+    let book = book(&saved);
+
+    for (target, fitting) in [("/items?keyword=k7&site_id=1", vec![0, 7]), ("/items?keyword=k0", vec![0, 1]), ("/items?site_id=1", vec![0])]
+    {
+        let call = call("GET", target, &[], "");
+        let path: Vec<_> = segments(&call.path).map(decoded).collect();
+        assert_eq!(book.groups.iter().flat_map(|group| group.index.fitting(&call, &path)).collect::<Vec<_>>(), fitting, "{target}");
+    }
+}
+
+#[test]
+fn an_id_that_differs_in_case_alone_is_found_among_many() {
+    let urls: Vec<_> = (100..130).map(|id| format!("/x/{id}")).chain(["/x/4F3C51D07A2E9F3C51D07A2E".to_owned()]).collect();
+    let names: Vec<_> = urls.iter().map(|url| (url.as_str(), url.trim_start_matches("/x/"))).collect();
+    let book = book(&names.iter().map(|(url, name)| ("GET", *url, "", *name, 200)).collect::<Vec<_>>());
+
+    for (target, name, points) in
+        [("/x/4f3c51d07a2e9f3c51d07a2e", "4F3C51D07A2E9F3C51D07A2E", 90), ("/x/117", "117", 100), ("/x/99", "100", 80)]
+    {
+        let picked = book.pick(&call("GET", target, &[], "")).map(|chosen| (chosen.example.name.clone(), chosen.points));
+        assert_eq!(picked, is(name, points));
+        assert_eq!(get(&book, target), is(name, points));
+    }
+}

@@ -1,9 +1,10 @@
 //! What goes back over the wire: JSON, hardened, and not a byte of the request in it that was not asked for.
 
 use crate::http::server::{self, full};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 /// On every answer (SECURITY K-02 and K-04).
 const HARDENING: &[(&str, &str)] = &[
@@ -29,12 +30,14 @@ pub(super) fn error(status: u16, words: &str) -> server::Answer {
 
 /// Any body, hardened like the rest. A content type that cannot be a header becomes that of JSON.
 pub(super) fn sent(status: u16, content_type: &str, body: impl Into<Bytes>) -> server::Answer {
+    static HARDENED: LazyLock<HeaderMap> = LazyLock::new(|| {
+        let pairs = HARDENING.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        pairs.chain([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))]).collect()
+    });
     let mut answer = server::Answer::new(full(body));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
-    for (name, value) in HARDENING {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
+    headers.clone_from(&HARDENED);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap_or(HeaderValue::from_static(JSON)));
     answer
 }

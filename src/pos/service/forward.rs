@@ -6,7 +6,7 @@
 use super::{Arc, Call, Till, reply::Reply};
 use crate::{
     oauth::message,
-    pos::{answers::safe, place::with_query},
+    pos::{answers::safe, journal::Why, place::with_query},
     secret::Secret,
     text::printable,
 };
@@ -37,7 +37,7 @@ impl Till {
                 status: response.status.as_u16(),
                 content_type: response.header(&header::CONTENT_TYPE).unwrap_or_default().to_owned(),
                 answered: format!("{} from {}", response.status.as_u16(), printable(url.host_str().unwrap_or_default())),
-                why: vec![format!("--forward sends {name} to {}", url.origin().ascii_serialization())],
+                why: Why::Told(vec![format!("--forward sends {name} to {}", url.origin().ascii_serialization())]),
                 asked,
                 body: response.body.to_vec().into(),
                 ..Reply::default()

@@ -3,6 +3,7 @@
 use super::{Arc, Call, Till, reply::Reply};
 use crate::pos::{
     answers::{Answers, Saved, safe},
+    journal::Why,
     place::raw_parameter,
     shop::{Ask, Customer, Outcome, Reward, Values},
 };
@@ -32,7 +33,7 @@ impl Till {
             why.push("no order was changed: --redeem-as PROFILE does that".to_owned());
         }
         let mut reply = self.say(name, &answers, &call, outcome);
-        reply.why.extend(why);
+        why.into_iter().for_each(|step| reply.why.also(step));
         reply
     }
 
@@ -72,21 +73,21 @@ impl Till {
     }
 
     /// The answer of a collection by matching alone; where nothing fits, what the register can take, or the truth under `--strict`.
-    pub(super) fn matched(&self, name: Option<&str>, answers: &Answers, call: &Call, values: &Values) -> Reply {
+    pub(super) fn matched(&self, name: Option<&str>, answers: &Arc<Answers>, call: &Call, values: &Values) -> Reply {
         match answers.of_match(call, values) {
             Ok(saved) => {
                 let answered = format!("{} {}", saved.rendered.status.as_u16(), saved.example);
-                Reply { answered, ..self.of_saved(name, saved) }
+                Reply { answered, why: Why::Weighed(Arc::clone(answers)), ..self.of_saved(name, saved) }
             }
             Err(why) if self.strict || name != Some("search") => {
                 let status = why.status().as_u16();
                 let reply = Reply::error(status, "No saved example fits", format!("{status} in JSON; {why}"));
-                Reply { why: vec![why.to_string()], ..reply }
+                Reply { why: Why::Told(vec![why.to_string()]), ..reply }
             }
             Err(why) => {
                 let document = safe(name, "No saved example fits");
                 let reply = Reply::json(200, &document, format!("no match, fallback {document}"));
-                Reply { why: vec![why.to_string()], ..reply }
+                Reply { why: Why::Told(vec![why.to_string()]), ..reply }
             }
         }
     }
@@ -99,7 +100,7 @@ impl Till {
             content_type: content_type.to_owned(),
             body: rendered.body,
             example: Some(example),
-            why,
+            why: Why::Told(why),
             remarks,
             ..Reply::default()
         };

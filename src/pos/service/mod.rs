@@ -15,7 +15,7 @@ use super::{
     desk::Desk,
     faults::Fault,
     gate::{Door, Gate, Keys},
-    journal::{Entry, Journal},
+    journal::{Entry, Journal, Why},
     orders::Orders,
     place::Place,
     register, signature,
@@ -31,7 +31,10 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use reply::Reply;
 use std::{
     fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -130,7 +133,7 @@ impl Till {
         match self.gate.door(&request) {
             Door::Call(path) if self.is_own_look(&request) => self.look_at_myself(&path),
             Door::Call(path) => self.call(request, path).await,
-            Door::Desk(path) => self.steer(&request, &path).await,
+            Door::Desk(path) => Box::pin(self.steer(&request, &path)).await,
             Door::Nowhere => self.turn_away(&request, 404, "There is nothing at this path", "404 in JSON, outside the prefix"),
             Door::Elsewhere => {
                 let answer = self.turn_away(&request, 421, "This server does not go by that name", "421 in JSON");
@@ -194,7 +197,6 @@ struct Noted(Entry, Instant);
 
 impl Noted {
     fn begin(name: Option<&'static str>, call: &Call, query: Option<&str>) -> Self {
-        let fields = call.fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
         let entry = Entry {
             number: 0,
             at: SystemTime::now(),
@@ -204,10 +206,9 @@ impl Noted {
             query: query.unwrap_or_default().to_owned(),
             headers: copied(&call.headers),
             body: Bytes::copy_from_slice(&call.body),
-            fields,
             asked: String::new(),
             example: None,
-            why: Vec::new(),
+            why: Why::Told(Vec::new()),
             remarks: call.remarks.clone(),
             signature: None,
             status: 0,
@@ -215,6 +216,7 @@ impl Noted {
             answer: Bytes::new(),
             answered: String::new(),
             took: Duration::ZERO,
+            bytes: 0,
         };
         Self(entry, Instant::now())
     }
@@ -222,8 +224,16 @@ impl Noted {
 
 /// The headers of a request are parts of the buffer that it was read into; a call that is kept must not keep that too (SECURITY K-06).
 fn copied(headers: &HeaderMap) -> HeaderMap {
-    let copy = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
-    headers.iter().map(|(name, value)| (name.clone(), copy(value))).collect()
+    let bytes = Bytes::from(headers.values().map(HeaderValue::as_bytes).collect::<Vec<_>>().concat());
+    let (mut copies, mut at) = (headers.clone(), 0);
+    for value in copies.values_mut() {
+        let end = at + value.len();
+        if let Ok(copy) = HeaderValue::from_maybe_shared(bytes.slice(at..end)) {
+            *value = copy;
+        }
+        at = end;
+    }
+    copies
 }
 
 /// The answer as an ordered fault makes it.
@@ -253,10 +263,17 @@ fn spoilt(mut right: server::Answer, fault: Fault, entry: &mut Entry) -> server:
 
 impl Service for Till {
     fn answer(self: Arc<Self>, request: Request<Bytes>) -> Answering {
+        let mut served = Box::pin(self.serve(request));
         Box::pin(async move {
-            // A task of its own: whatever goes wrong inside of it ends the task and not the answer.
-            let served = tokio::spawn(self.serve(request)).await;
-            served.unwrap_or_else(|_| answer::error(500, "This went wrong inside of the server"))
+            // Whatever goes wrong inside of it is not the end of the answer. One that has to wait goes on in a task of its own, also
+            // when the caller leaves.
+            let begun = poll_fn(|cx| Poll::Ready(catch_unwind(AssertUnwindSafe(|| served.as_mut().poll(cx))))).await;
+            let answer = match begun {
+                Ok(Poll::Ready(answer)) => Some(answer),
+                Ok(Poll::Pending) => tokio::spawn(served).await.ok(),
+                Err(_) => None,
+            };
+            answer.unwrap_or_else(|| answer::error(500, "This went wrong inside of the server"))
         })
     }
 

@@ -1,15 +1,16 @@
 //! One call of the register from its arrival to its answer.
 
 use super::{Arc, Bytes, Call, Noted, Request, Till, name_of, register, reply::Reply, server, signature};
-use crate::pos::{desk::Due, shop::Values};
+use crate::pos::{desk::Due, journal::Why, shop::Values};
 use http::Method;
 use serde_json::json;
 
 impl Till {
     /// Answers a call below the prefix.
     pub(super) async fn call(self: Arc<Self>, request: Request<Bytes>, path: String) -> server::Answer {
-        let call = Call::read(&request).at(&path);
-        let query = request.uri().query().unwrap_or_default();
+        let (parts, body) = request.into_parts();
+        let query = parts.uri.query().unwrap_or_default();
+        let call = Call::of(parts.method, &parts.uri, parts.headers, body).at(&path);
         let name = name_of(&path);
         let mut noted = Noted::begin(name, &call, Some(query));
         if let Some(key) = self.key.as_ref().filter(|_| call.method == Method::POST) {
@@ -17,7 +18,7 @@ impl Till {
         }
         let due = name.map_or(Due::NONE, |name| self.desk().due(name));
         if !due.delay.is_zero() {
-            tokio::time::sleep(due.delay).await;
+            Box::pin(tokio::time::sleep(due.delay)).await;
         }
         let reply = Arc::clone(&self).reply(name, call, query).await;
         self.finish(noted, reply, due.fault)
@@ -34,15 +35,19 @@ impl Till {
             (by_hand.canned.clone(), by_hand.forward.clone())
         };
         if let Some(url) = forward {
-            return self.forward(name, &url, &call, query).await.sound(Some(name));
+            return Box::pin(self.forward(name, &url, &call, query)).await.sound(Some(name));
         }
         if let Some(wrong) = self.wrong_method(name, &call) {
             return wrong;
         }
         if let Some(body) = canned {
             let reply = Reply { status: 200, content_type: super::answer::JSON.to_owned(), body, ..Reply::default() };
-            return Reply { answered: "the answer of the file".into(), why: vec!["--answer names a file for this call".into()], ..reply }
-                .sound(Some(name));
+            return Reply {
+                answered: "the answer of the file".into(),
+                why: Why::Told(vec!["--answer names a file for this call".into()]),
+                ..reply
+            }
+            .sound(Some(name));
         }
         self.decide(name, call, query).await
     }

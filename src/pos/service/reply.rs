@@ -1,13 +1,16 @@
 //! An answer to a register's call before it is sent, and the promise that it is JSON.
 
 use super::answer::JSON;
-use crate::{pos::answers::safe, text::printable};
+use crate::{
+    pos::{answers::safe, journal::Why},
+    text::printable,
+};
 use hyper::body::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// An answer on its way, with what is told about it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub status: u16,
     pub content_type: String,
@@ -17,8 +20,26 @@ pub(super) struct Reply {
     pub asked: String,
     pub answered: String,
     pub example: Option<String>,
-    pub why: Vec<String>,
+    pub why: Why,
     pub remarks: Vec<String>,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        let text = String::new;
+        let (status, content_type, body, allow, example) = (0, text(), Bytes::new(), None, None);
+        Self {
+            status,
+            content_type,
+            body,
+            allow,
+            asked: text(),
+            answered: text(),
+            example,
+            why: Why::Told(Vec::new()),
+            remarks: Vec::new(),
+        }
+    }
 }
 
 impl Reply {
@@ -34,15 +55,16 @@ impl Reply {
 
     /// The same, or a safe answer in its place where it is not JSON. The content type is put right in either case.
     pub(super) fn sound(mut self, name: Option<&str>) -> Self {
-        let media = self.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media = self.content_type.split(';').next().unwrap_or_default().trim();
+        let shown = || printable(&media.to_ascii_lowercase());
         if serde_json::from_slice::<IgnoredAny>(&self.body).is_err() {
-            let what = if self.body.is_empty() { "it has no body".to_owned() } else { format!("it is `{}`", printable(&media)) };
+            let what = if self.body.is_empty() { "it has no body".to_owned() } else { format!("it is `{}`", shown()) };
             self.remarks.push(format!("this answer is not JSON ({} and {what}), so a safe one was sent in its place", self.status));
             self.body = safe(name, "The answer was not JSON").to_string().into();
             self.status = 200;
             self.answered = format!("safe answer in place of what is not JSON, {}", String::from_utf8_lossy(&self.body));
-        } else if media != JSON {
-            self.remarks.push(format!("the content type was `{}` and was put right", printable(&media)));
+        } else if !media.eq_ignore_ascii_case(JSON) {
+            self.remarks.push(format!("the content type was `{}` and was put right", shown()));
         }
         // A status without a body cannot carry JSON (RFC 9110 section 15.3.5).
         if matches!(self.status, 204 | 205 | 304) || !(200..=599).contains(&self.status) {

@@ -56,7 +56,9 @@ impl Till {
             (&Method::GET, "/events") => self.events(),
             (&Method::GET, "/state") => answer::json(200, &self.state()),
             (&Method::GET, "/calls") => {
-                let calls: Vec<Value> = self.journal.entries().iter().map(|entry| entry.document()).collect();
+                // Why each was answered is weighed again, which may take its time.
+                let calls = move || self.journal.entries().iter().map(|entry| entry.document()).collect::<Vec<Value>>();
+                let calls = tokio::task::spawn_blocking(calls).await.unwrap_or_default();
                 answer::json(200, &json!({ "calls": calls }))
             }
             (&Method::POST, "/set") => self.change(request.body()),

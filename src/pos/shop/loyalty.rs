@@ -11,7 +11,8 @@ impl Shop {
     pub(super) fn search(&self, ask: &Ask<'_>) -> Outcome {
         let (keyword, reference) = (ask.field("keyword"), ask.field("reference_id"));
         let asked = ask.words(&format!("\"{}\"", if keyword.is_empty() { reference } else { keyword }));
-        let found: Vec<_> = self.now.customers.iter().filter(|known| is_meant(known, keyword, reference)).take(MOST_FOUND).collect();
+        let words: Vec<_> = keyword.split_whitespace().map(str::to_lowercase).collect();
+        let found: Vec<_> = self.now.customers.iter().filter(|known| is_meant(known, &words, reference)).take(MOST_FOUND).collect();
         let members: Map<String, Value> = found.iter().map(|found| (found.id.clone(), member(found))).collect();
         let answered = match found.as_slice() {
             [] => return Outcome::new("none", asked, "no match, fallback {\"members\":{}}"),
@@ -89,13 +90,14 @@ fn name(customer: &Customer) -> String {
     format!("{} {}", customer.first_name, customer.last_name).trim().to_owned()
 }
 
-fn is_meant(customer: &Customer, keyword: &str, reference: &str) -> bool {
+/// Whether these words in lower case, or this id, name a customer.
+fn is_meant(customer: &Customer, words: &[String], reference: &str) -> bool {
     if customer.id == reference {
         return true;
     }
-    let text = format!("{} {} {}", name(customer), customer.email_address, customer.id).to_lowercase();
-    let mut words = keyword.split_whitespace().peekable();
-    words.peek().is_some() && words.all(|word| text.contains(&word.to_lowercase()))
+    let Customer { first_name, last_name, email_address, id, .. } = customer;
+    let text = [first_name.as_str(), last_name, email_address, id].join(" ").to_lowercase();
+    !words.is_empty() && words.iter().all(|word| text.contains(word))
 }
 
 /// A member as help article 215799728 lists its fields; `current_points` is a text there.

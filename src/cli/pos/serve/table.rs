@@ -8,7 +8,7 @@ use crate::{
     text::printable,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use std::io::IsTerminal;
+use std::{io::IsTerminal, time::SystemTime};
 
 /// Widths of the columns but the last; they are those of the header.
 const WIDTHS: [usize; 4] = [10, 10, 35, 35];
@@ -17,11 +17,13 @@ const WIDTHS: [usize; 4] = [10, 10, 35, 35];
 pub(super) struct Rows {
     is_terminal: bool,
     header: bool,
+    /// A second, and what the clock showed then.
+    clock: Option<(u64, String)>,
 }
 
 impl Rows {
     pub fn new() -> Self {
-        Self { is_terminal: std::io::stderr().is_terminal(), header: false }
+        Self { is_terminal: std::io::stderr().is_terminal(), header: false, clock: None }
     }
 
     /// The lines of one call; the header comes before the first at a terminal.
@@ -32,11 +34,20 @@ impl Rows {
             lines.push(row(["time", "call", "asked", "answered"].map(str::to_owned), "ms"));
         }
         let call = entry.name.map_or_else(|| printable(&entry.method), str::to_owned);
-        let cells = [time(entry), call, printable(&entry.asked), printable(&entry.answered)];
+        let cells = [self.time(entry), call, printable(&entry.asked), printable(&entry.answered)];
         lines.push(row(cells, &entry.took.as_millis().to_string()));
         let remarks = entry.remarks.iter().map(|remark| printable(remark)).chain(of_signature(entry.signature));
         lines.extend(remarks.map(|remark| format!("{:10}! {remark}", "")));
         lines
+    }
+
+    /// What the clock shows; many calls come within one second.
+    fn time(&mut self, entry: &Entry) -> String {
+        let second = entry.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        match &self.clock {
+            Some((known, shown)) if *known == second => shown.clone(),
+            _ => self.clock.insert((second, time(entry))).1.clone(),
+        }
     }
 }
 
