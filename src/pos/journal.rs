@@ -217,10 +217,10 @@ impl Journal {
         entry
     }
 
-    /// The owner has read this call.
-    pub fn was_read(&self, entry: &Entry) {
+    /// The owner has read calls of so many [`Entry::bytes`].
+    pub fn were_read(&self, bytes: usize) {
         let mut kept = self.kept();
-        kept.waiting = kept.waiting.saturating_sub(entry.bytes);
+        kept.waiting = kept.waiting.saturating_sub(bytes);
     }
 
     /// Tells the owner something in a sentence.
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(journal.counts(), (100, 93));
 
         while let Ok(News::Call(entry)) = news.try_recv() {
-            journal.was_read(&entry);
+            journal.were_read(entry.bytes);
         }
         journal.enter(entry(1024 * 1024));
 

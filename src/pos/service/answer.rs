@@ -38,6 +38,8 @@ pub(super) fn sent(status: u16, content_type: &str, body: impl Into<Bytes>) -> s
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
     headers.clone_from(&HARDENED);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap_or(HeaderValue::from_static(JSON)));
+    if let Some(other) = (content_type != JSON).then(|| HeaderValue::from_str(content_type).ok()).flatten() {
+        headers.insert(header::CONTENT_TYPE, other);
+    }
     answer
 }

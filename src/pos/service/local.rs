@@ -1,40 +1,53 @@
 //! Answers from this program: the shop decides, an example says it.
 
-use super::{Arc, Call, Till, reply::Reply};
+use super::{Arc, Call, Till, reply::Reply, soon::Soon};
 use crate::pos::{
     answers::{Answers, Saved, safe},
     journal::Why,
+    orders::Orders,
     place::raw_parameter,
-    shop::{Ask, Customer, Outcome, Reward, Values},
+    shop::{Ask, Customer, Outcome, Redeemed, Reward, Values},
 };
 
 impl Till {
     /// Answers one of the register's calls out of the shop and its examples.
-    pub(super) async fn decide(self: Arc<Self>, name: &'static str, call: Call, query: &str) -> Reply {
-        let (mut outcome, answers) = self.outcome(name, &call, query);
+    pub(super) fn decide(self: &Arc<Self>, name: &'static str, call: Call, query: &str) -> Soon<Reply> {
+        let (outcome, answers) = self.outcome(name, &call, query);
         if !answers.follow_the_shop(name) {
             let Outcome { asked, mut values, .. } = outcome;
             values.retain(|variable, _| !answers.has_variable(variable));
             self.desk().lay_over(name, &mut values);
-            return Reply { asked, ..self.matched(Some(name), &answers, &call, &values) };
+            return Soon::Now(Reply { asked, ..self.matched(Some(name), &answers, &call, &values) });
         }
-        let mut why = Vec::new();
         if let (Some(redeemed), Some(orders)) = (outcome.redeemed.clone(), self.orders.clone()) {
-            let wanted = redeemed.clone();
-            let done = tokio::task::spawn_blocking(move || orders.redeem(&wanted)).await;
-            match done.unwrap_or_else(|_| Err("This went wrong inside of the server".to_owned())) {
-                Ok(words) => outcome.answered = format!("{}, {words}", outcome.answered),
-                Err(why) => {
-                    self.desk().shop.take_back(&redeemed);
-                    outcome = Outcome::not_updated(outcome.asked, &why);
-                }
-            }
-        } else if outcome.redeemed.is_some() {
-            why.push("no order was changed: --redeem-as PROFILE does that".to_owned());
+            let till = Arc::clone(self);
+            return Soon::later(async move {
+                let outcome = till.redeem(outcome, redeemed, orders).await;
+                till.say(name, &answers, &call, outcome)
+            });
         }
+        let is_redeemed = outcome.redeemed.is_some();
         let mut reply = self.say(name, &answers, &call, outcome);
-        why.into_iter().for_each(|step| reply.why.also(step));
-        reply
+        if is_redeemed {
+            reply.why.also("no order was changed: --redeem-as PROFILE does that".to_owned());
+        }
+        Soon::Now(reply)
+    }
+
+    /// What becomes of a redeemed reward that goes onto a real order.
+    async fn redeem(&self, mut outcome: Outcome, redeemed: Redeemed, orders: Arc<dyn Orders>) -> Outcome {
+        let wanted = redeemed.clone();
+        let done = tokio::task::spawn_blocking(move || orders.redeem(&wanted)).await;
+        match done.unwrap_or_else(|_| Err("This went wrong inside of the server".to_owned())) {
+            Ok(words) => {
+                outcome.answered = format!("{}, {words}", outcome.answered);
+                outcome
+            }
+            Err(why) => {
+                self.desk().shop.take_back(&redeemed);
+                Outcome::not_updated(outcome.asked, &why)
+            }
+        }
     }
 
     /// What the shop says, or what was set by hand in its place; with the examples to say it.

@@ -8,6 +8,7 @@ mod forward;
 mod local;
 mod register_call;
 mod reply;
+mod soon;
 mod steer;
 
 use super::{
@@ -29,12 +30,12 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Request, header};
 use reply::Reply;
+use soon::Soon;
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -129,11 +130,14 @@ impl Till {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve(self: Arc<Self>, request: Request<Bytes>) -> server::Answer {
-        match self.gate.door(&request) {
+    fn serve(self: &Arc<Self>, request: Request<Bytes>) -> Soon<server::Answer> {
+        Soon::Now(match self.gate.door(&request) {
             Door::Call(path) if self.is_own_look(&request) => self.look_at_myself(&path),
-            Door::Call(path) => self.call(request, path).await,
-            Door::Desk(path) => Box::pin(self.steer(&request, &path)).await,
+            Door::Call(path) => return self.call(request, path),
+            Door::Desk(path) => {
+                let till = Arc::clone(self);
+                return Soon::later(async move { till.steer(&request, &path).await });
+            }
             Door::Nowhere => self.turn_away(&request, 404, "There is nothing at this path", "404 in JSON, outside the prefix"),
             Door::Elsewhere => {
                 let answer = self.turn_away(&request, 421, "This server does not go by that name", "421 in JSON");
@@ -145,7 +149,7 @@ impl Till {
                 answer
             }
             Door::Proxy => self.turn_away(&request, 400, "This is not a proxy", "400 in JSON"),
-        }
+        })
     }
 
     fn is_own_look(&self, request: &Request<Bytes>) -> bool {
@@ -263,18 +267,17 @@ fn spoilt(mut right: server::Answer, fault: Fault, entry: &mut Entry) -> server:
 
 impl Service for Till {
     fn answer(self: Arc<Self>, request: Request<Bytes>) -> Answering {
-        let mut served = Box::pin(self.serve(request));
-        Box::pin(async move {
-            // Whatever goes wrong inside of it is not the end of the answer. One that has to wait goes on in a task of its own, also
-            // when the caller leaves.
-            let begun = poll_fn(|cx| Poll::Ready(catch_unwind(AssertUnwindSafe(|| served.as_mut().poll(cx))))).await;
-            let answer = match begun {
-                Ok(Poll::Ready(answer)) => Some(answer),
-                Ok(Poll::Pending) => tokio::spawn(served).await.ok(),
-                Err(_) => None,
-            };
-            answer.unwrap_or_else(|| answer::error(500, "This went wrong inside of the server"))
-        })
+        // Whatever goes wrong inside of it is not the end of the answer.
+        let wrong = || answer::error(500, "This went wrong inside of the server");
+        match catch_unwind(AssertUnwindSafe(|| self.serve(request))) {
+            Ok(Soon::Now(answer)) => Box::pin(ready(answer)),
+            // One that has to wait goes on in a task of its own, also when the caller leaves.
+            Ok(Soon::Later(answer)) => {
+                let task = tokio::spawn(answer);
+                Box::pin(async move { task.await.unwrap_or_else(|_| wrong()) })
+            }
+            Err(_) => Box::pin(ready(wrong())),
+        }
     }
 
     fn refuse(&self, refusal: Refusal) -> server::Answer {

@@ -1,13 +1,13 @@
 //! One call of the register from its arrival to its answer.
 
-use super::{Arc, Bytes, Call, Noted, Request, Till, name_of, register, reply::Reply, server, signature};
+use super::{Arc, Bytes, Call, Noted, Request, Till, name_of, register, reply::Reply, server, signature, soon::Soon};
 use crate::pos::{desk::Due, journal::Why, shop::Values};
 use http::Method;
 use serde_json::json;
 
 impl Till {
     /// Answers a call below the prefix.
-    pub(super) async fn call(self: Arc<Self>, request: Request<Bytes>, path: String) -> server::Answer {
+    pub(super) fn call(self: &Arc<Self>, request: Request<Bytes>, path: String) -> Soon<server::Answer> {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         let call = Call::of(parts.method, &parts.uri, parts.headers, body).at(&path);
@@ -18,16 +18,26 @@ impl Till {
         }
         let due = name.map_or(Due::NONE, |name| self.desk().due(name));
         if !due.delay.is_zero() {
-            Box::pin(tokio::time::sleep(due.delay)).await;
+            let (till, query) = (Arc::clone(self), query.to_owned());
+            return Soon::later(async move {
+                tokio::time::sleep(due.delay).await;
+                let reply = till.reply(name, call, &query).get().await;
+                till.finish(noted, reply, due.fault)
+            });
         }
-        let reply = Arc::clone(&self).reply(name, call, query).await;
-        self.finish(noted, reply, due.fault)
+        match self.reply(name, call, query) {
+            Soon::Now(reply) => Soon::Now(self.finish(noted, reply, due.fault)),
+            Soon::Later(reply) => {
+                let till = Arc::clone(self);
+                Soon::later(async move { till.finish(noted, reply.await, due.fault) })
+            }
+        }
     }
 
-    async fn reply(self: Arc<Self>, name: Option<&'static str>, call: Call, query: &str) -> Reply {
-        let Some(name) = name else { return self.unnamed(&call) };
+    fn reply(self: &Arc<Self>, name: Option<&'static str>, call: Call, query: &str) -> Soon<Reply> {
+        let Some(name) = name else { return Soon::Now(self.unnamed(&call)) };
         if name == "webhook" {
-            return webhook(&call);
+            return Soon::Now(webhook(&call));
         }
         let (canned, forward) = {
             let mut desk = self.desk();
@@ -35,21 +45,18 @@ impl Till {
             (by_hand.canned.clone(), by_hand.forward.clone())
         };
         if let Some(url) = forward {
-            return Box::pin(self.forward(name, &url, &call, query)).await.sound(Some(name));
+            let (till, query) = (Arc::clone(self), query.to_owned());
+            return Soon::later(async move { till.forward(name, &url, &call, &query).await.sound(Some(name)) });
         }
         if let Some(wrong) = self.wrong_method(name, &call) {
-            return wrong;
+            return Soon::Now(wrong);
         }
         if let Some(body) = canned {
             let reply = Reply { status: 200, content_type: super::answer::JSON.to_owned(), body, ..Reply::default() };
-            return Reply {
-                answered: "the answer of the file".into(),
-                why: Why::Told(vec!["--answer names a file for this call".into()]),
-                ..reply
-            }
-            .sound(Some(name));
+            let why = Why::Told(vec!["--answer names a file for this call".into()]);
+            return Soon::Now(Reply { answered: "the answer of the file".into(), why, ..reply }.sound(Some(name)));
         }
-        self.decide(name, call, query).await
+        self.decide(name, call, query)
     }
 
     /// Payments are posted; the rest is fetched, but a register that posts it is understood.

@@ -8,7 +8,12 @@ use crate::{
     text::printable,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use std::{io::IsTerminal, time::SystemTime};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write},
+    io::IsTerminal,
+    time::SystemTime,
+};
 
 /// Widths of the columns but the last; they are those of the header.
 const WIDTHS: [usize; 4] = [10, 10, 35, 35];
@@ -26,28 +31,27 @@ impl Rows {
         Self { is_terminal: std::io::stderr().is_terminal(), header: false, clock: None }
     }
 
-    /// The lines of one call; the header comes before the first at a terminal.
-    pub fn lines(&mut self, entry: &Entry) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// Writes the lines of one call; the header comes before the first at a terminal.
+    pub fn write(&mut self, entry: &Entry, text: &mut String) {
         if self.is_terminal && !self.header {
             self.header = true;
-            lines.push(row(["time", "call", "asked", "answered"].map(str::to_owned), "ms"));
+            row(text, ["time", "call", "asked", "answered"], "ms");
         }
-        let call = entry.name.map_or_else(|| printable(&entry.method), str::to_owned);
-        let cells = [self.time(entry), call, printable(&entry.asked), printable(&entry.answered)];
-        lines.push(row(cells, &entry.took.as_millis().to_string()));
+        let call = entry.name.map_or_else(|| Cow::Owned(printable(&entry.method)), Cow::Borrowed);
+        let (asked, answered) = (printable(&entry.asked), printable(&entry.answered));
+        row(text, [self.time(entry), &call, &asked, &answered], entry.took.as_millis());
         let remarks = entry.remarks.iter().map(|remark| printable(remark)).chain(of_signature(entry.signature));
-        lines.extend(remarks.map(|remark| format!("{:10}! {remark}", "")));
-        lines
+        for remark in remarks {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{:10}! {remark}", "");
+        }
     }
 
     /// What the clock shows; many calls come within one second.
-    fn time(&mut self, entry: &Entry) -> String {
+    fn time(&mut self, entry: &Entry) -> &str {
         let second = entry.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        match &self.clock {
-            Some((known, shown)) if *known == second => shown.clone(),
-            _ => self.clock.insert((second, time(entry))).1.clone(),
-        }
+        let clock = self.clock.take().filter(|(known, _)| *known == second).unwrap_or_else(|| (second, time(entry)));
+        &self.clock.insert(clock).1
     }
 }
 
@@ -60,17 +64,18 @@ fn of_signature(signature: Option<Signature>) -> Option<String> {
 }
 
 /// A row; a cell that is too long pushes the next ones on rather than being cut.
-fn row(cells: [String; 4], last: &str) -> String {
-    let mut line = String::new();
-    let mut column = 0;
-    for (cell, width) in cells.iter().zip(WIDTHS) {
+fn row(text: &mut String, cells: [&str; 4], last: impl Display) {
+    let (mut column, mut used) = (0, 0);
+    for (cell, width) in cells.into_iter().zip(WIDTHS) {
         column += width;
-        line.push_str(cell);
-        let used = line.chars().count();
-        line.extend(std::iter::repeat_n(' ', column.saturating_sub(used).max(2)));
+        text.push_str(cell);
+        used += cell.chars().count();
+        let blanks = column.saturating_sub(used).max(2);
+        text.extend(std::iter::repeat_n(' ', blanks));
+        used += blanks;
     }
-    line.push_str(last);
-    line
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{last}");
 }
 
 fn time(entry: &Entry) -> String {
@@ -83,7 +88,11 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_a_long_cell_is_not_cut() {
-        let cells = |asked: &str| row(["10:42:07".into(), "search".into(), asked.into(), "no match".into()], "1");
+        let cells = |asked: &str| {
+            let mut text = String::new();
+            row(&mut text, ["10:42:07", "search", asked, "no match"], 1);
+            text
+        };
 
         assert_eq!(cells("\"zoë\"").chars().position(|c| c == '1'), Some(0));
         assert!(cells("\"zoë\"").contains("\"zoë\"                              no match                           1"));

@@ -11,6 +11,7 @@ use crate::{
     text::printable,
 };
 use std::{
+    fmt::Write as _,
     fs::{File, OpenOptions},
     io::Write,
     path::Path,
@@ -88,28 +89,29 @@ pub(super) fn until_stopped(context: &Context, mut watch: Watch<'_>) -> Result<(
 
 /// Shows this and what waits behind it, in one piece; says whether there was a call.
 fn hear(context: &Context, rows: &mut Rows, watch: &mut Watch<'_>, first: Option<News>) -> Result<bool, Failure> {
-    let (mut lines, mut documents, mut called) = (Vec::new(), String::new(), false);
+    let (mut lines, mut documents, mut called, mut read) = (String::new(), String::new(), false, 0);
     for news in first.into_iter().chain(watch.news.try_iter().take(BEHIND)) {
         let entry = match news {
             News::Call(entry) => entry,
             News::Note(text) => {
-                lines.push(format!("{:10}{}", "", printable(&text)));
+                let _ = writeln!(lines, "{:10}{}", "", printable(&text));
                 continue;
             }
         };
         called = true;
-        watch.server.till().journal.was_read(&entry);
+        read += entry.bytes;
         if context.globals.json {
             documents.push_str(&terminal::json(&entry.document()));
         } else {
-            lines.extend(rows.lines(&entry));
+            rows.write(&entry, &mut lines);
         }
         if let Some(recording) = &mut watch.recording {
             recording.keep(&entry)?;
         }
     }
+    watch.server.till().journal.were_read(read);
     if !lines.is_empty() {
-        context.say(&lines.join("\n"));
+        context.say(lines.trim_end_matches('\n'));
     }
     if !documents.is_empty() {
         terminal::answer(&documents)?;
