@@ -65,10 +65,10 @@ async function show() {
   for (const name of order) {
     const call = calls[name];
     const place = group(at('next'), `next-${name}`, call.forward ? `${name}, passed on to ${call.forward}` : name);
-    const outcomes = [['', 'as the shop decides'], ...call.outcomes.map((outcome) => [outcome, outcome])];
+    const outcomes = [['', 'shop decides'], ...call.outcomes.map((outcome) => [outcome, outcome])];
     field(place, `outcome-${name}`, 'outcome', call.outcome ?? '', `${name}.outcome`, outcomes);
     if (['checkout', 'topup', 'refund'].includes(name)) field(place, `amount-${name}`, 'amount', call.set.amount ?? '', `${name}.amount`);
-    field(place, `fault-${name}`, 'fault, once', call.faults[0] ?? '', `${name}.fault`, [['', 'as it should be'], ...faults.map((fault) => [fault, fault])]);
+    field(place, `fault-${name}`, 'fault, once', call.faults[0] ?? '', `${name}.fault`, [['', 'none'], ...faults.map((fault) => [fault, fault])]);
   }
   const cards = group(at('cards'), 'all-cards', 'balance');
   shop.cards.forEach((card) => field(cards, `card-${card.id}`, card.id, card.balance, `card.${card.id}`));
