@@ -1,18 +1,15 @@
 //! What the program does not do: ask strangers, start threads on the warm path, repeat what a server says.
 
 use crate::{
-    scene::{KEY, SECRET, Scene},
+    scene::{KEY, SECRET, Scene, change_record},
     support::{real, running::Stream},
 };
 use std::{fs, time::Duration};
 use tokenstrap::{
-    http::client::{Client, Options},
     oauth::token::{TokenSet, TokenType},
-    platform::{clock::SystemClock, entropy::SystemEntropy},
     profile::{Account, Current, Record, Registration},
     sandbox::{ODD, approve},
     secret::Secret,
-    store::{self, KeySource},
 };
 
 /// Everything that rewrites what a person sees.
@@ -41,28 +38,13 @@ fn m_05_whatever_a_server_answers_no_error_text_repeats_its_tokens() {
 fn o_02_lists_and_sheets_make_a_servers_words_visible() {
     let scene = Scene::new();
     scene.log_in();
-    let home = scene.home.path("");
-    let world = store::World {
-        data: home.join(".local/share/tokenstrap"),
-        state: home.join(".local/state/tokenstrap"),
-        config: home.join(".config/tokenstrap"),
-        key: KeySource::Text(Secret::new(KEY)),
-        vault: Default::default(),
-        env: &|_| None,
-        transport: &Client::new(Options::default()),
-        command: &[],
-        prompt: false,
-        entropy: &SystemEntropy,
-        clock: &SystemClock,
-    };
-    let store = store::by_name("file").unwrap().open(&world).unwrap();
-    let mut record = store.load(&"till".parse().unwrap()).unwrap().unwrap();
-    let current = record.current.as_mut().unwrap();
-    current.account = Some(Account { id: EVIL.into(), label: EVIL.into(), noun: EVIL.into(), facts: vec![EVIL.into()], verified: true });
-    current.asked = vec![EVIL.into()];
-    current.tokens.scope = Some(vec![EVIL.into()]);
-    record.generation += 1;
-    store.save(&record).unwrap();
+    change_record(&scene.home, "till", |record| {
+        let current = record.current.as_mut().unwrap();
+        current.account =
+            Some(Account { id: EVIL.into(), label: EVIL.into(), noun: EVIL.into(), facts: vec![EVIL.into()], verified: true });
+        current.asked = vec![EVIL.into()];
+        current.tokens.scope = Some(vec![EVIL.into()]);
+    });
 
     for command in ["show till", "list", "show till --json", "list --json", "check till", "logout till"] {
         let outcome = scene.call(command.split(' ')).run();

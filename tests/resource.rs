@@ -1,7 +1,7 @@
 //! Logging in by the address of an API: what is believed of it, what is sent, and to whom.
 
 use crate::{
-    scene::{KEY, Scene, begun, member},
+    scene::{KEY, Scene, begun, change_record, member},
     support::{
         binary::{Home, Invocation},
         resource::{Asked, Resource, Said, ok, status},
@@ -11,12 +11,8 @@ use crate::{
 use serde_json::{Value, json};
 use std::{fs, time::Duration};
 use tokenstrap::{
-    http::client::{Client, Options},
     oauth::endpoint::Endpoint,
-    platform::{clock::SystemClock, entropy::SystemEntropy},
     sandbox::{Logged, Sandbox, approve},
-    secret::Secret,
-    store::{self, KeySource},
 };
 
 /// An API that answers with these documents by path, and with 404 elsewhere.
@@ -247,24 +243,9 @@ fn d_04_a_refresh_is_barred_by_what_the_grant_is_bound_to_whatever_the_settings_
     let (login, page) = begun(call(&home, ["login", "notes", "--resource", &address(&api), "--register"]));
     approve(&page).unwrap();
     login.finish().expect_code(0);
-    let world = store::World {
-        data: home.path(".local/share/tokenstrap"),
-        state: home.path(".local/state/tokenstrap"),
-        config: home.path(".config/tokenstrap"),
-        key: KeySource::Text(Secret::new(KEY)),
-        vault: Default::default(),
-        env: &|_| None,
-        transport: &Client::new(Options::default()),
-        command: &[],
-        prompt: false,
-        entropy: &SystemEntropy,
-        clock: &SystemClock,
-    };
-    let store = store::by_name("file").unwrap().open(&world).unwrap();
-    let mut record = store.load(&"notes".parse().unwrap()).unwrap().unwrap();
-    record.registration.as_mut().unwrap().pins.token_endpoint = Endpoint::typed("https://169.254.169.254/token").unwrap();
-    record.generation += 1;
-    store.save(&record).unwrap();
+    change_record(&home, "notes", |record| {
+        record.registration.as_mut().unwrap().pins.token_endpoint = Endpoint::typed("https://169.254.169.254/token").unwrap();
+    });
     let file = home.path(".config/tokenstrap/profiles/notes.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.lines().filter(|line| !line.starts_with("resource")).map(|line| format!("{line}\n")).collect::<String>())

@@ -11,7 +11,14 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tokenstrap::sandbox::{self, Builder, Sandbox, approve};
+use tokenstrap::{
+    http::client::{Client, Options},
+    platform::{clock::SystemClock, entropy::SystemEntropy},
+    profile::Record,
+    sandbox::{self, Builder, Sandbox, approve},
+    secret::Secret,
+    store::{self, KeySource},
+};
 
 /// The file store's key, in hex.
 pub(crate) const KEY: &str = "481c75b0ef34e83ef83c4a83f43e26a51adc00f34574ea3d72bcce0c7a20b728";
@@ -137,4 +144,26 @@ pub(crate) fn changed(path: &Path, before: &str) -> String {
         assert!(Instant::now() < end, "{} never changed", path.display());
         thread::park_timeout(Duration::from_millis(2));
     }
+}
+
+/// Changes what the file store of this home holds of a profile.
+pub(crate) fn change_record(home: &Home, profile: &str, change: impl FnOnce(&mut Record)) {
+    let world = store::World {
+        data: home.path(".local/share/tokenstrap"),
+        state: home.path(".local/state/tokenstrap"),
+        config: home.path(".config/tokenstrap"),
+        key: KeySource::Text(Secret::new(KEY)),
+        vault: Default::default(),
+        env: &|_| None,
+        transport: &Client::new(Options::default()),
+        command: &[],
+        prompt: false,
+        entropy: &SystemEntropy,
+        clock: &SystemClock,
+    };
+    let store = store::by_name("file").unwrap().open(&world).unwrap();
+    let mut record = store.load(&profile.parse().unwrap()).unwrap().unwrap();
+    change(&mut record);
+    record.generation += 1;
+    store.save(&record).unwrap();
 }
